@@ -1,0 +1,204 @@
+#include "pipeline/base/file.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+#include "pipeline/base/error.hpp"
+
+namespace mlpipe {
+namespace fs = std::filesystem;
+
+void throw_errno(const std::string& doing) {
+  const int reason = errno;
+  throw Error(fmt::format("{}: {}", doing, std::generic_category().message(reason)));
+}
+
+FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
+  if (this != &other) {
+    close();
+    descriptor_ = std::exchange(other.descriptor_, -1);
+  }
+  return *this;
+}
+
+void FileDescriptor::close() {
+  if (descriptor_ >= 0) {
+    ::close(std::exchange(descriptor_, -1));
+  }
+}
+
+FileDescriptor open_file(const fs::path& path, int flags, mode_t mode) {
+  FileDescriptor file(::open(path.c_str(), flags | O_CLOEXEC, mode));
+  if (!file) {
+    throw_errno(fmt::format("opening {}", path.string()));
+  }
+  return file;
+}
+
+std::string read_file(const fs::path& path, std::uint64_t limit) {
+  const FileDescriptor file = open_file(path, O_RDONLY);
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) {
+    throw_errno(fmt::format("reading {}", path.string()));
+  }
+  if (S_ISDIR(status.st_mode)) {
+    throw Error(fmt::format("reading {}: it is a folder, not a file", path.string()));
+  }
+  std::string bytes;
+  bytes.reserve(std::min<std::uint64_t>(limit, static_cast<std::uint64_t>(status.st_size)));
+  std::array<char, 1U << 16U> buffer{};
+  while (true) {
+    const ssize_t count = ::read(file.get(), buffer.data(), buffer.size());
+    if (count < 0) {
+      throw_errno(fmt::format("reading {}", path.string()));
+    }
+    if (count == 0) {
+      return bytes;
+    }
+    bytes.append(buffer.data(), static_cast<std::size_t>(count));
+    if (bytes.size() > limit) {
+      throw Error(fmt::format("reading {}: it is larger than {} bytes", path.string(), limit));
+    }
+  }
+}
+
+std::optional<std::string> read_file_if_exists(const fs::path& path, std::uint64_t limit) {
+  std::error_code error;
+  if (!fs::exists(path, error)) {
+    return std::nullopt;
+  }
+  return read_file(path, limit);
+}
+
+void write_all(int descriptor, std::string_view bytes, const std::string& what) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(descriptor, bytes.data(), bytes.size());
+    if (count < 0 && errno == EINTR) {
+      continue;
+    }
+    if (count < 0) {
+      throw_errno(fmt::format("writing {}", what));
+    }
+    bytes.remove_prefix(static_cast<std::size_t>(count));
+  }
+}
+
+void write_file_atomically(const fs::path& path, std::string_view bytes, mode_t mode) {
+  std::string temporary = path.string() + ".XXXXXX";
+  const FileDescriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
+  if (!file) {
+    throw_errno(fmt::format("writing {}", path.string()));
+  }
+  try {
+    write_all(file.get(), bytes, path.string());
+    if (::fchmod(file.get(), mode) != 0 || ::fsync(file.get()) != 0) {
+      throw_errno(fmt::format("writing {}", path.string()));
+    }
+    fs::rename(temporary, path);
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+  sync_directory(path.has_parent_path() ? path.parent_path() : fs::path("."));
+}
+
+void sync_directory(const fs::path& directory) {
+  const FileDescriptor folder = open_file(directory, O_RDONLY | O_DIRECTORY);
+  if (::fsync(folder.get()) != 0) {
+    throw_errno(fmt::format("syncing {}", directory.string()));
+  }
+}
+
+void sync_file(const fs::path& path) {
+  const FileDescriptor file = open_file(path, O_RDONLY);
+  if (::fsync(file.get()) != 0) {
+    throw_errno(fmt::format("syncing {}", path.string()));
+  }
+}
+
+void remove_tree(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::symlink_status(path, error);
+  if (!fs::exists(status)) {
+    return;
+  }
+  if (fs::is_directory(status)) {
+    fs::permissions(path, fs::perms::owner_all, fs::perm_options::add, error);
+    for (fs::recursive_directory_iterator entry(path, error), end; !error && entry != end;
+         entry.increment(error)) {
+      std::error_code ignored;
+      if (fs::is_directory(entry->symlink_status(ignored))) {
+        fs::permissions(entry->path(), fs::perms::owner_all, fs::perm_options::add, ignored);
+      }
+    }
+  }
+  fs::remove_all(path);
+}
+
+bool is_inside_path(std::string_view path) {
+  if (path.empty() || path.front() == '/' || path.find('\0') != std::string_view::npos) {
+    return false;
+  }
+  for (const fs::path& part : fs::path(path)) {
+    if (part == "..") {
+      return false;
+    }
+  }
+  return true;
+}
+
+namespace {
+
+FileDescriptor open_lock(const fs::path& path) {
+  return open_file(path, O_RDWR | O_CREAT, 0644);
+}
+
+}  // namespace
+
+FileLock FileLock::wait(const fs::path& path) {
+  FileDescriptor file = open_lock(path);
+  while (::flock(file.get(), LOCK_EX) != 0) {
+    if (errno != EINTR) {
+      throw_errno(fmt::format("locking {}", path.string()));
+    }
+  }
+  return FileLock(std::move(file));
+}
+
+std::optional<FileLock> FileLock::try_lock(const fs::path& path) {
+  FileDescriptor file = open_lock(path);
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) {
+      return std::nullopt;
+    }
+    throw_errno(fmt::format("locking {}", path.string()));
+  }
+  return FileLock(std::move(file));
+}
+
+TemporaryDirectory::TemporaryDirectory(const fs::path& parent) {
+  std::string name = (parent / "mlpipe-XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr) {
+    throw_errno(fmt::format("making a temporary folder in {}", parent.string()));
+  }
+  path_ = name;
+}
+
+TemporaryDirectory::~TemporaryDirectory() {
+  if (!path_.empty()) {
+    try {
+      remove_tree(path_);
+    } catch (const std::exception&) {  // a destructor must not throw; what is left is in a temporary folder
+    }
+  }
+}
+
+}  // namespace mlpipe

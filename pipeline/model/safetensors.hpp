@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "pipeline/model/network.hpp"
+
+namespace mlpipe {
+
+// One named tensor, FP32, row-major.
+struct NamedTensor {
+  std::string name;
+  Shape shape;
+  std::vector<float> values;
+};
+
+// The safetensors format (github.com/huggingface/safetensors, format description in its README): a length, a
+// JSON header, the bytes. Tensors are written in the given order, the same bytes for the same tensors.
+// Reading throws Error, naming the file, for a header that lies: overlapping, out of the file, wrong size, a
+// dtype other than F32, deeper or larger than the limits.
+void write_safetensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors);
+std::vector<NamedTensor> read_safetensors(const std::filesystem::path& path);
+
+}  // namespace mlpipe
