@@ -1,0 +1,40 @@
+# A few plain targets; `make help` lists them.
+JOBS := $(shell nproc)
+SOURCES = $(shell git ls-files '*.cpp' '*.hpp')
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
+
+demo: build  ## install what is missing, build, and bring examples/digits to serve
+	build/release/bin/mlpipe run examples/digits/pipeline.yaml
+
+test: build  ## build and run every test
+	ctest --preset release --parallel $(JOBS) $(CTEST_FLAGS)
+
+build: deps  ## everything, into build/release
+	cmake --preset release
+	cmake --build --preset release --parallel $(JOBS)
+
+deps:
+	scripts/install-deps
+
+bench: build  ## run every benchmark in bench/
+	@for script in bench/*; do if [ -f "$$script" ] && [ -x "$$script" ]; then echo "== $$script"; "$$script" || exit 1; fi; done
+
+format:  ## rewrite the sources in the project's format
+	scripts/install-deps --lint
+	clang-format -i $(SOURCES)
+
+lint: build  ## formatting, clang-tidy and shellcheck; every finding is an error
+	scripts/install-deps --lint
+	clang-format --dry-run -Werror $(SOURCES)
+	shellcheck scripts/install-deps .ci/run
+	git ls-files '*.cpp' | xargs -n 1 -P $(JOBS) clang-tidy --quiet -p build/release
+
+install: build  ## programs into PREFIX/bin: make install PREFIX=dir
+	cmake --install build/release --prefix '$(or $(PREFIX),$(error say where: make install PREFIX=dir))'
+
+clean:  ## remove everything that was built
+	rm -rf build
+
+.PHONY: help demo test build deps bench format lint install clean
