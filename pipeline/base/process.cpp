@@ -1,0 +1,370 @@
+#include "pipeline/base/process.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/close_range.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <boost/process/child.hpp>
+#include <boost/process/error.hpp>
+#include <boost/process/extend.hpp>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <system_error>
+
+#include "pipeline/base/error.hpp"
+#include "pipeline/base/file.hpp"
+
+namespace mlpipe {
+namespace fs = std::filesystem;
+namespace {
+
+// What the new process could not do, sent to the one that starts it.
+enum class Step : int { descriptors, session, work_directory, execution };
+struct Fault {
+  Step step;
+  int reason;  // errno
+};
+
+struct PipeEnds {
+  FileDescriptor reading;
+  FileDescriptor writing;
+};
+
+PipeEnds make_pipe() {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+    throw_errno("making a pipe");
+  }
+  return {FileDescriptor(ends[0]), FileDescriptor(ends[1])};
+}
+
+// Texts as exec wants them. Valid while `texts` is.
+std::vector<char*> pointers_to(std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  pointers.reserve(texts.size() + 1);
+  for (std::string& text : texts) {
+    pointers.push_back(text.data());
+  }
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+// Everything that the new process needs between fork and exec, ready beforehand: other threads may hold locks
+// then, so only async-signal-safe calls are allowed.
+struct Preparation {
+  std::string program;
+  std::vector<std::string> arguments;
+  std::vector<std::string> environment;
+  std::vector<char*> argument_pointers;
+  std::vector<char*> environment_pointers;
+  std::string work_directory;
+  std::array<int, 3> standard{};
+  std::vector<int> inherited;
+  bool new_session = false;
+  bool new_group = false;
+  int signal_when_parent_ends = 0;
+  pid_t parent = 0;
+  int report = -1;
+
+  [[noreturn]] void give_up(Step step) const {
+    const Fault fault{step, errno};
+    while (::write(report, &fault, sizeof fault) < 0 && errno == EINTR) {
+    }
+    ::_exit(127);
+  }
+
+  void reset_signals() const {
+    sigset_t none;
+    sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    for (int number = 1; number < NSIG; ++number) {
+      ::signal(number, SIG_DFL);  // fails for SIGKILL and SIGSTOP, which is fine
+    }
+  }
+
+  void place_descriptors() const {
+    std::array<int, 3> above{};  // copies out of the way, so that no redirection overwrites another's source
+    for (std::size_t i = 0; i < above.size(); ++i) {
+      above[i] = ::fcntl(standard[i], F_DUPFD_CLOEXEC, 3);
+      if (above[i] < 0) {
+        give_up(Step::descriptors);
+      }
+    }
+    for (std::size_t i = 0; i < above.size(); ++i) {
+      if (::dup2(above[i], static_cast<int>(i)) < 0) {
+        give_up(Step::descriptors);
+      }
+    }
+    if (::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) != 0) {
+      for (int descriptor = 3; descriptor < 1024; ++descriptor) {  // a kernel before 5.11
+        ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+      }
+    }
+    for (const int descriptor : inherited) {
+      if (::fcntl(descriptor, F_SETFD, 0) != 0) {
+        give_up(Step::descriptors);
+      }
+    }
+  }
+
+  // In the new process.
+  void set_up() const {
+    reset_signals();
+    place_descriptors();
+    if (new_session ? ::setsid() < 0 : new_group && ::setpgid(0, 0) != 0) {
+      give_up(Step::session);
+    }
+    if (signal_when_parent_ends != 0) {
+      ::prctl(PR_SET_PDEATHSIG, signal_when_parent_ends);
+      if (::getppid() != parent) {  // it ended before the line above
+        ::_exit(127);
+      }
+    }
+    if (!work_directory.empty() && ::chdir(work_directory.c_str()) != 0) {
+      give_up(Step::work_directory);
+    }
+  }
+};
+
+Preparation prepare(const Command& command, int report, int null_input) {
+  if (command.arguments.empty()) {
+    throw Error("starting a program: its command line is empty");
+  }
+  const Environment environment = command.environment ? *command.environment : own_environment();
+  Preparation preparation;
+  preparation.program = find_program(command.arguments.front(), environment).string();
+  preparation.arguments = command.arguments;
+  for (const auto& [name, value] : environment) {
+    preparation.environment.push_back(fmt::format("{}={}", name, value));
+  }
+  for (const auto* texts : {&preparation.arguments, &preparation.environment}) {
+    for (const std::string& text : *texts) {
+      if (text.find('\0') != std::string::npos) {
+        throw Error(
+            fmt::format("starting {}: an argument or a variable holds a zero byte", preparation.program));
+      }
+    }
+  }
+  preparation.argument_pointers = pointers_to(preparation.arguments);
+  preparation.environment_pointers = pointers_to(preparation.environment);
+  preparation.work_directory = command.work_directory.string();
+  preparation.standard = {command.standard_input < 0 ? null_input : command.standard_input,
+                          command.standard_output < 0 ? STDOUT_FILENO : command.standard_output,
+                          command.standard_error < 0 ? STDERR_FILENO : command.standard_error};
+  preparation.inherited = command.inherited;
+  preparation.new_session = command.new_session;
+  preparation.new_group = command.new_group;
+  preparation.signal_when_parent_ends = command.signal_when_parent_ends;
+  preparation.parent = ::getpid();
+  preparation.report = report;
+  return preparation;
+}
+
+// Boost.Process forks, executes and hands the pid over; everything between comes from the preparation. Its
+// own initializers are not used: they leak descriptors, look names up in the wrong PATH and ignore a failed
+// chdir.
+struct SetUp : boost::process::extend::handler {
+  explicit SetUp(Preparation& what) : preparation(&what) {}
+
+  template <class Executor>
+  void on_setup(Executor& executor) const {
+    executor.exe = preparation->program.c_str();
+    executor.cmd_line = preparation->argument_pointers.data();
+    executor.env = preparation->environment_pointers.data();
+  }
+  template <class Executor>
+  void on_exec_setup(Executor&) const {
+    preparation->set_up();
+  }
+  template <class Executor>
+  void on_exec_error(Executor&, const std::error_code&) const {
+    preparation->give_up(Step::execution);
+  }
+
+  Preparation* preparation;
+};
+
+[[noreturn]] void throw_fault(const Fault& fault, const Command& command, const Preparation& preparation) {
+  const std::string reason = std::generic_category().message(fault.reason);
+  switch (fault.step) {
+    case Step::descriptors:
+      throw Error(fmt::format("starting {}: passing its descriptors: {}", preparation.program, reason));
+    case Step::session:
+      throw Error(fmt::format("starting {}: making its session: {}", preparation.program, reason));
+    case Step::work_directory:
+      throw Error(
+          fmt::format("starting {} in {}: {}", preparation.program, command.work_directory.string(), reason));
+    case Step::execution:
+      break;
+  }
+  // A script whose interpreter is missing gives ENOENT, though the file itself is there.
+  if (fault.reason == ENOENT && fs::exists(preparation.program)) {
+    throw Error(
+        fmt::format("starting {}: the interpreter in its first line does not exist", preparation.program));
+  }
+  throw Error(fmt::format("starting {}: {}", preparation.program, reason));
+}
+
+// A file in memory, for what a program reads or writes.
+FileDescriptor memory_file(std::string_view content) {
+  FileDescriptor file(::memfd_create("mlpipe", MFD_CLOEXEC));
+  if (!file) {
+    throw_errno("making a file in memory");
+  }
+  write_all(file.get(), content, "a file in memory");
+  ::lseek(file.get(), 0, SEEK_SET);
+  return file;
+}
+
+std::string content_of(const FileDescriptor& file) {
+  return read_file(fmt::format("/proc/self/fd/{}", file.get()));
+}
+
+}  // namespace
+
+Environment own_environment() {
+  Environment environment;
+  for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
+    const std::string_view text = *variable;
+    const std::size_t equals = text.find('=');
+    if (equals != std::string_view::npos) {
+      environment.emplace(text.substr(0, equals), text.substr(equals + 1));
+    }
+  }
+  return environment;
+}
+
+std::string describe(const ProcessEnding& ending) {
+  return ending.signal != 0
+             ? fmt::format("killed by signal {} ({})", ending.signal, ::strsignal(ending.signal))
+             : fmt::format("exit status {}", ending.exit_code);
+}
+
+ProcessEnding decode_wait_status(int status, std::uint64_t peak_memory_bytes) {
+  ProcessEnding ending;
+  ending.peak_memory_bytes = peak_memory_bytes;
+  if (WIFSIGNALED(status)) {
+    ending.signal = WTERMSIG(status);
+  } else {
+    ending.exit_code = WEXITSTATUS(status);
+  }
+  return ending;
+}
+
+Process Process::start(const Command& command) {
+  PipeEnds report = make_pipe();
+  FileDescriptor null_input;
+  if (command.standard_input < 0) {
+    null_input = open_file("/dev/null", O_RDONLY);
+  }
+  Preparation preparation = prepare(command, report.writing.get(), null_input.get());
+  // With ignore_error Boost opens no pipe of its own: that one is open to every fork of other threads for a
+  // moment.
+  boost::process::child child(SetUp(preparation), boost::process::ignore_error);
+  const int fork_errno = errno;
+  const pid_t pid = child.id();
+  child.detach();
+  if (pid <= 0) {
+    errno = fork_errno;
+    throw_errno(fmt::format("starting {}", preparation.program));
+  }
+  report.writing.close();
+  Fault fault{};
+  ssize_t count = 0;
+  while ((count = ::read(report.reading.get(), &fault, sizeof fault)) < 0 && errno == EINTR) {
+  }
+  Process process(pid);
+  if (count == sizeof fault) {
+    process.wait();
+    throw_fault(fault, command, preparation);
+  }
+  return process;
+}
+
+std::optional<ProcessEnding> Process::reap(int flags) {
+  if (!ending_) {
+    int status = 0;
+    rusage usage{};
+    pid_t found = 0;
+    while ((found = ::wait4(pid_, &status, flags, &usage)) < 0 && errno == EINTR) {
+    }
+    if (found < 0) {
+      throw_errno(fmt::format("waiting for process {}", pid_));
+    }
+    if (found == pid_) {
+      ending_ = decode_wait_status(status, static_cast<std::uint64_t>(usage.ru_maxrss) * 1024);
+    }
+  }
+  return ending_;
+}
+
+ProcessEnding Process::wait() {
+  return *reap(0);
+}
+
+std::optional<ProcessEnding> Process::poll() {
+  return reap(WNOHANG);
+}
+
+bool Process::send_signal(int signal) {
+  return !ending_ && pid_ > 0 && ::kill(pid_, signal) == 0;
+}
+
+Captured run_and_capture(Command command, std::string_view input) {
+  // Files, not pipes: a program in the background that keeps them open does not keep us waiting.
+  const FileDescriptor input_file = memory_file(input);
+  const FileDescriptor output_file = memory_file("");
+  const FileDescriptor error_file = memory_file("");
+  command.standard_input = input_file.get();
+  command.standard_output = output_file.get();
+  command.standard_error = error_file.get();
+  const ProcessEnding ending = Process::start(command).wait();
+  return {ending, content_of(output_file), content_of(error_file)};
+}
+
+fs::path find_program(const std::string& name, const Environment& environment) {
+  if (name.find('/') != std::string::npos) {
+    return name;
+  }
+  const auto variable = environment.find("PATH");
+  const std::string path = variable == environment.end() ? "/usr/local/bin:/usr/bin:/bin" : variable->second;
+  for (std::size_t begin = 0; begin <= path.size();) {
+    const std::size_t end = std::min(path.find(':', begin), path.size());
+    const fs::path candidate = fs::path(path.substr(begin, end - begin)) / name;
+    std::error_code error;
+    if (!name.empty() && fs::is_regular_file(candidate, error) && ::access(candidate.c_str(), X_OK) == 0) {
+      return candidate;
+    }
+    begin = end + 1;
+  }
+  throw Error(fmt::format("starting '{}': no such program in PATH ({})", name, path));
+}
+
+fs::path path_of_own_executable() {
+  std::error_code error;
+  const fs::path path = fs::read_symlink("/proc/self/exe", error);
+  if (error) {
+    throw Error(fmt::format("finding this program's own file: {}", error.message()));
+  }
+  return path;
+}
+
+fs::path sibling_program(std::string_view name) {
+  const fs::path folder = path_of_own_executable().parent_path();
+  const fs::path program = folder / name;
+  if (::access(program.c_str(), X_OK) != 0) {
+    throw Error(fmt::format("no program {} in {}", name, folder.string()),
+                "mlpipe's programs belong in one folder: build or install them together");
+  }
+  return program;
+}
+
+}  // namespace mlpipe
