@@ -26,6 +26,8 @@ class FileDescriptor {
   ~FileDescriptor() { close(); }
 
   int get() const { return descriptor_; }
+  // Hands the descriptor over; the caller closes it.
+  int release() { return std::exchange(descriptor_, -1); }
   explicit operator bool() const { return descriptor_ >= 0; }
   void close();
 
