@@ -3,9 +3,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "pipeline/model/network.hpp"
+#include "pipeline/model/shape.hpp"
 
 namespace mlpipe {
 
@@ -22,5 +23,8 @@ struct NamedTensor {
 // dtype other than F32, deeper or larger than the limits.
 void write_safetensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors);
 std::vector<NamedTensor> read_safetensors(const std::filesystem::path& path);
+
+// The same from bytes in memory; `file` is their name in messages.
+std::vector<NamedTensor> parse_safetensors(std::string_view bytes, const std::string& file);
 
 }  // namespace mlpipe
