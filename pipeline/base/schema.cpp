@@ -20,9 +20,10 @@ Schema make(Schema::Kind kind, std::string meaning) {
 
 }  // namespace
 
-Schema text(std::string meaning, std::vector<std::string> choices) {
+Schema text(std::string meaning, std::vector<std::string> choices, std::vector<std::string> later_choices) {
   Schema schema = make(Schema::Kind::text, std::move(meaning));
   schema.choices = std::move(choices);
+  schema.later_choices = std::move(later_choices);
   return schema;
 }
 
@@ -198,6 +199,12 @@ bool scalar_fits(const Schema& schema, const YamlNode& node) {
 
 void check_scalar(const Schema& schema, const YamlNode& node, Diagnostics& diagnostics) {
   if (scalar_fits(schema, node)) {
+    return;
+  }
+  const auto& later = schema.later_choices;
+  if (std::find(later.begin(), later.end(), node.scalar) != later.end()) {
+    diagnostics.add(node, fmt::format("'{}' is not yet built", node.scalar),
+                    fmt::format("this version of mlpipe knows {}", join(schema.choices, ", ")));
     return;
   }
   std::string hint = hint_for_scalar(schema, node);

@@ -33,6 +33,7 @@ struct Schema {
   std::vector<SchemaKey> keys;
   std::vector<Schema> of;
   std::vector<std::string> choices;
+  std::vector<std::string> later_choices;  // words for what is not built yet
   std::optional<double> least;
   std::optional<double> most;
   bool exactly_one = false;
@@ -50,7 +51,8 @@ struct SchemaKey {
 
 namespace schema {
 
-Schema text(std::string meaning, std::vector<std::string> choices = {});
+Schema text(std::string meaning, std::vector<std::string> choices = {},
+            std::vector<std::string> later_choices = {});
 Schema integer(std::string meaning, std::optional<double> least = {}, std::optional<double> most = {});
 Schema number(std::string meaning, std::optional<double> least = {}, std::optional<double> most = {});
 Schema boolean(std::string meaning);

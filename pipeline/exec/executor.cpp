@@ -1,0 +1,232 @@
+#include "pipeline/exec/executor.hpp"
+
+#include <condition_variable>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <variant>
+
+#include "pipeline/base/error.hpp"
+#include "pipeline/exec/collect.hpp"
+#include "pipeline/exec/job_folder.hpp"
+
+namespace mlpipe {
+namespace {
+
+using namespace std::chrono_literals;
+
+// One step that has been taken from the plan and has not ended.
+struct Attempt {
+  std::size_t index = 0;
+  PreparedJob job;
+  bool ours = false;        // its agent was started by this process
+  std::int64_t newest = 0;  // the newest result of the key when the attempt began
+  RunningStep running;
+  std::jthread waiter;
+};
+
+// Attempts whose job has ended, with the lock that its end set free.
+class Arrivals {
+ public:
+  void add(Attempt* attempt, FileLock lock) {
+    {
+      const std::lock_guard guard(mutex_);
+      ended_.emplace_back(attempt, std::move(lock));
+    }
+    arrived_.notify_one();
+  }
+
+  std::optional<std::pair<Attempt*, FileLock>> take(std::chrono::milliseconds patience) {
+    std::unique_lock guard(mutex_);
+    arrived_.wait_for(guard, patience, [this] { return !ended_.empty(); });
+    if (ended_.empty()) {
+      return std::nullopt;
+    }
+    auto first = std::move(ended_.front());
+    ended_.pop_front();
+    return first;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::list<std::pair<Attempt*, FileLock>> ended_;
+};
+
+class Executor {
+ public:
+  Executor(Plan& plan, const Spec& spec, const Snapshot& snapshot, const Programs& programs, Store& store,
+           std::shared_ptr<Runner> runner, Observer& observer, const ExecutionOptions& options)
+      : plan_(plan),
+        spec_(spec),
+        snapshot_(snapshot),
+        programs_(programs),
+        store_(store),
+        runner_(std::move(runner)),
+        observer_(observer),
+        options_(options) {}
+
+  bool run() {
+    while (true) {
+      while (!interrupted() && attempts_.size() < options_.jobs) {
+        const auto index = plan_.take_ready();
+        if (!index) {
+          break;
+        }
+        begin(*index);
+      }
+      if (attempts_.empty()) {
+        return interrupted();
+      }
+      if (auto arrival = arrivals_->take(100ms)) {
+        arrival->first->waiter = {};
+        settle(*arrival->first, std::move(arrival->second));
+      }
+      if (interrupted() && !cancelled_) {
+        cancel_all();
+      }
+      show();
+    }
+  }
+
+ private:
+  bool interrupted() const { return options_.interrupts != nullptr && *options_.interrupts > 0; }
+
+  void cancel_all() {
+    cancelled_ = true;
+    for (Attempt& attempt : attempts_) {
+      if (attempt.ours) {
+        runner_->cancel(attempt.job);
+      }
+    }
+    // Jobs of other runs go on: this one only stops waiting for them. What the thread uses, it owns.
+    attempts_.remove_if([](Attempt& attempt) {
+      if (!attempt.ours) {
+        attempt.waiter.detach();
+      }
+      return !attempt.ours;
+    });
+  }
+
+  void show() {
+    std::vector<RunningStep> running;
+    for (const Attempt& attempt : attempts_) {
+      running.push_back(attempt.running);
+    }
+    observer_.tick(running);
+  }
+
+  void begin(std::size_t index) {
+    const PlannedStep& planned = plan_.steps()[index];
+    store_.add_realization(spec_.name, planned.step->name, planned.derivation, *planned.action, planned.step->params);
+    Attempt& attempt = attempts_.emplace_back();
+    attempt.index = index;
+    attempt.job = job_of(store_, planned.action_key);
+    attempt.running = {&planned, std::chrono::steady_clock::now(), attempt.job.directory, false};
+    for (const Result& result : store_.results(planned.action_key)) {
+      attempt.newest = std::max(attempt.newest, result.id);
+    }
+    if (auto lock = FileLock::try_lock(attempt.job.lock)) {
+      settle(attempt, std::move(*lock));
+    } else {
+      attempt.running.attached = true;
+      observer_.step_started(attempt.running);
+      wait_for(attempt);
+    }
+  }
+
+  void wait_for(Attempt& attempt) {
+    attempt.waiter = std::jthread([arrivals = arrivals_, runner = runner_, job = attempt.job, id = &attempt] {
+      arrivals->add(id, runner->wait(job));
+    });
+  }
+
+  // The lock is ours, so nobody runs this key now: see what there is, and go on from there.
+  void settle(Attempt& attempt, FileLock lock) {
+    const PlannedStep& planned = plan_.steps()[attempt.index];
+    for (const Result& result : store_.results(planned.action_key)) {
+      if (result.id > attempt.newest && (result.succeeded || attempt.running.attached)) {
+        end(attempt, result);  // another mlpipe was faster
+        return;
+      }
+    }
+    std::error_code error;
+    const bool folder_is_there = std::filesystem::exists(attempt.job.directory, error);
+    if (const auto ending = folder_is_there ? read_ending(attempt.job.directory) : std::nullopt) {
+      Result result = collect_result(*planned.step, planned.action_key, attempt.job, *ending, spec_, store_);
+      if (result.succeeded || attempt.ours || attempt.running.attached) {
+        end(attempt, std::move(result));
+        return;
+      }
+    } else if (attempt.ours) {
+      Ending lost;
+      lost.failure = "mlpipe-agent, which supervised it, was killed";
+      lost.started = lost.finished = std::chrono::system_clock::now();
+      end(attempt, collect_result(*planned.step, planned.action_key, attempt.job, lost, spec_, store_));
+      return;
+    }
+    if (interrupted()) {
+      plan_.put_back(attempt.index);
+      drop(attempt);
+      return;
+    }
+    start(attempt, std::move(lock));
+  }
+
+  void start(Attempt& attempt, FileLock lock) {
+    const PlannedStep& planned = plan_.steps()[attempt.index];
+    try {
+      prepare_job(spec_, plan_, planned, snapshot_, programs_, store_);
+      runner_->start(attempt.job, std::move(lock));
+    } catch (const std::exception& error) {
+      Ending failed;
+      failed.failure = error.what();
+      failed.started = failed.finished = std::chrono::system_clock::now();
+      end(attempt, collect_result(*planned.step, planned.action_key, attempt.job, failed, spec_, store_));
+      return;
+    }
+    attempt.ours = true;
+    attempt.running.attached = false;
+    observer_.step_started(attempt.running);
+    wait_for(attempt);
+  }
+
+  void drop(Attempt& attempt) {
+    attempts_.remove_if([&](const Attempt& one) { return &one == &attempt; });
+  }
+
+  void end(Attempt& attempt, Result result) {
+    const std::size_t index = attempt.index;
+    drop(attempt);
+    const std::vector<std::size_t> cached = plan_.finish(index, std::move(result));
+    observer_.step_finished(plan_.steps()[index]);
+    for (const std::size_t other : cached) {
+      const PlannedStep& step = plan_.steps()[other];
+      store_.add_realization(spec_.name, step.step->name, step.derivation, *step.action, step.step->params);
+      observer_.step_cached(step);
+    }
+  }
+
+  Plan& plan_;
+  const Spec& spec_;
+  const Snapshot& snapshot_;
+  const Programs& programs_;
+  Store& store_;
+  std::shared_ptr<Runner> runner_;
+  Observer& observer_;
+  const ExecutionOptions& options_;
+  std::shared_ptr<Arrivals> arrivals_ = std::make_shared<Arrivals>();
+  std::list<Attempt> attempts_;
+  bool cancelled_ = false;
+};
+
+}  // namespace
+
+bool execute(Plan& plan, const Spec& spec, const Snapshot& snapshot, const Programs& programs, Store& store,
+             std::shared_ptr<Runner> runner, Observer& observer, const ExecutionOptions& options) {
+  return Executor(plan, spec, snapshot, programs, store, std::move(runner), observer, options).run();
+}
+
+}  // namespace mlpipe

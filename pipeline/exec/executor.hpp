@@ -1,0 +1,48 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "pipeline/exec/programs.hpp"
+#include "pipeline/exec/runner.hpp"
+#include "pipeline/plan/plan.hpp"
+#include "pipeline/store/store.hpp"
+
+namespace mlpipe {
+
+// A job that runs now.
+struct RunningStep {
+  const PlannedStep* step = nullptr;
+  std::chrono::steady_clock::time_point since;
+  std::filesystem::path directory;  // of the job: its log and progress
+  bool attached = false;            // it was started by another mlpipe
+};
+
+// Hears what the executor does; called on the thread that called execute.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void step_started(const RunningStep&) {}
+  // The step has its result. `job` has just been collected when it ran here.
+  virtual void step_finished(const PlannedStep&) {}
+  // The step's upstream yielded what it once did, so a result is there.
+  virtual void step_cached(const PlannedStep&) {}
+  // About ten times a second while jobs run.
+  virtual void tick(std::span<const RunningStep>) {}
+};
+
+struct ExecutionOptions {
+  std::size_t jobs = 1;                             // how many run at once
+  const std::atomic<int>* interrupts = nullptr;     // above 0: start nothing more and end what runs
+};
+
+// Runs what the plan needs, as many jobs at once as allowed; steps that do not depend on a failed one still run.
+// Afterwards the plan says how every step ended. True when it was interrupted.
+bool execute(Plan& plan, const Spec& spec, const Snapshot& snapshot, const Programs& programs, Store& store,
+             std::shared_ptr<Runner> runner, Observer& observer, const ExecutionOptions& options);
+
+}  // namespace mlpipe

@@ -1,0 +1,135 @@
+#include "pipeline/exec/job_folder.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+
+#include <cstdlib>
+
+#include "pipeline/base/error.hpp"
+
+namespace mlpipe {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* training_file = ".mlpipe-train.json";
+
+// Shares the bytes until one side changes where the file system can do that; copies them elsewhere.
+void clone_file(const fs::path& from, const fs::path& to) {
+  {
+    const FileDescriptor source = open_file(from, O_RDONLY);
+    const FileDescriptor target = open_file(to, O_WRONLY | O_CREAT | O_EXCL, 0644);
+    if (::ioctl(target.get(), FICLONE, source.get()) == 0) {
+      return;
+    }
+  }
+  fs::copy_file(from, to, fs::copy_options::overwrite_existing);
+}
+
+void bring_dependencies(const Spec& spec, const Step& step, const Snapshot& snapshot, const Store& store,
+                        const fs::path& work) {
+  FileHashes hashes(&store.database());
+  for (const Dependency& dependency : step.deps) {
+    for (const DependencyFile& file : snapshot.dependencies.at(dependency.path)) {
+      const fs::path from = spec.project / file.path;
+      const fs::path to = work / file.path;
+      if (fs::exists(to)) {
+        continue;  // two dependencies overlap
+      }
+      fs::create_directories(to.parent_path());
+      clone_file(from, to);
+      // Looked at after the copy: what was copied is what the key says.
+      if (hashes.digest(from) != file.digest) {
+        throw Error(fmt::format("{} changed after the plan was made", from.string()), "run again");
+      }
+      fs::permissions(to, file.executable ? fs::perms(0755) : fs::perms(0644));
+    }
+    std::error_code error;
+    if (fs::is_directory(spec.project / dependency.path, error)) {
+      fs::create_directories(work / dependency.path);
+    }
+  }
+}
+
+void bring_inputs(const Plan& plan, const Step& step, const Store& store, const fs::path& work) {
+  for (const Input& input : step.inputs) {
+    const Output& output = *plan.find(input.step)->result->find_output(input.out);
+    const fs::path to = work / input.path();
+    fs::create_directories(to.parent_path());
+    fs::create_symlink(store.blobs().path_of(output), to);
+  }
+}
+
+std::map<std::string, std::string> environment_of(const Spec& spec, const Step& step, const fs::path& directory,
+                                                  const fs::path& checkpoints) {
+  std::map<std::string, std::string> environment;
+  for (const char* name : {"PATH", "HOME"}) {
+    if (const char* value = std::getenv(name)) {
+      environment[name] = value;
+    }
+  }
+  environment["LANG"] = "C.UTF-8";
+  environment["TMPDIR"] = (directory / "tmp").string();
+  for (const auto& [name, value] : step.environment) {
+    environment[name] = value;
+  }
+  environment["MLPIPE_PIPELINE"] = spec.name;
+  environment["MLPIPE_STEP"] = step.name;
+  environment["MLPIPE_CHECKPOINT_DIR"] = checkpoints.string();
+  return environment;
+}
+
+std::vector<std::string> arguments_of(const Step& step, const Snapshot& snapshot, const Programs& programs,
+                                      const fs::path& work) {
+  if (const auto* fetch = std::get_if<FetchAction>(&step.action)) {
+    return {programs.fetch.string(), "--url", fetch->url, "--sha256", fetch->sha256, "--output", step.outs.front()};
+  }
+  if (const auto* train = std::get_if<TrainAction>(&step.action)) {
+    write_file_atomically(work / training_file, to_json_text(train->config));
+    std::vector<std::string> arguments = {programs.train.string(), "--config", training_file, "--name",
+                                          train->model_name, "--model", "model", "--report", "report"};
+    if (train->config.find("threads") == nullptr) {
+      arguments.insert(arguments.end(), {"--threads", std::to_string(snapshot.tools.default_threads)});
+    }
+    return arguments;
+  }
+  const auto& run = std::get<RunAction>(step.action);
+  if (run.shell) {
+    return {"/bin/sh", "-e", "-c", run.arguments.front()};
+  }
+  return run.arguments;
+}
+
+}  // namespace
+
+PreparedJob job_of(const Store& store, const Digest& action_key) {
+  return {store.job_directory(action_key), store.lock_path(action_key)};
+}
+
+PreparedJob prepare_job(const Spec& spec, const Plan& plan, const PlannedStep& planned, const Snapshot& snapshot,
+                        const Programs& programs, const Store& store) {
+  const Step& step = *planned.step;
+  const PreparedJob prepared = job_of(store, planned.action_key);
+  remove_tree(prepared.directory);
+  const fs::path work = prepared.directory / "work";
+  const fs::path checkpoints = store.checkpoint_directory(planned.action_key);
+  fs::create_directories(work);
+  fs::create_directories(prepared.directory / "tmp");
+  fs::create_directories(checkpoints);
+  bring_dependencies(spec, step, snapshot, store, work);
+  bring_inputs(plan, step, store, work);
+  for (const std::string& out : step.outs) {
+    fs::create_directories((work / out).parent_path());
+  }
+  Job job;
+  job.arguments = arguments_of(step, snapshot, programs, work);
+  job.environment = environment_of(spec, step, prepared.directory, checkpoints);
+  job.work_directory = work;
+  job.timeout = step.timeout;
+  write_job(prepared.directory, job);
+  return prepared;
+}
+
+}  // namespace mlpipe

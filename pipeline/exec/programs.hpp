@@ -1,0 +1,29 @@
+#pragma once
+
+#include <filesystem>
+
+#include "pipeline/plan/snapshot.hpp"
+#include "pipeline/store/file_hashes.hpp"
+
+namespace mlpipe {
+
+// Where mlpipe's other programs are: beside this one.
+struct Programs {
+  std::filesystem::path agent;
+  std::filesystem::path fetch;
+  std::filesystem::path train;
+  std::filesystem::path serve;
+
+  static Programs beside_this_one();
+};
+
+// What counts towards keys. A program that is not there has an empty identity, until a step needs it.
+Tools find_tools(const Programs& programs, FileHashes& hashes);
+
+// The program's own bytes name it; empty when it is not there.
+std::string identity_of(const std::filesystem::path& program, FileHashes& hashes);
+
+// The cores that this process may use.
+int usable_cores();
+
+}  // namespace mlpipe

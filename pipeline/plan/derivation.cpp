@@ -1,0 +1,98 @@
+#include "pipeline/plan/derivation.hpp"
+
+#include <fmt/format.h>
+
+#include "pipeline/base/scalar.hpp"
+
+namespace mlpipe {
+namespace {
+
+// Equal values give equal texts: 1e-3 is 0.001, but the text '1' is not the number 1.
+std::string canonical(const YamlNode& scalar) {
+  if (scalar.is_null()) {
+    return "null";
+  }
+  if (const auto number = as_number(scalar)) {
+    return "number " + number_text(*number);
+  }
+  if (const auto boolean = as_boolean(scalar)) {
+    return *boolean ? "true" : "false";
+  }
+  return "text " + scalar.scalar;
+}
+
+void add_tree(const YamlNode& node, const std::string& path, Recipe& recipe) {
+  if (node.is_scalar()) {
+    recipe.add("train", path, canonical(node));
+    return;
+  }
+  if (node.is_sequence()) {
+    recipe.add("train", path, fmt::format("list {}", node.items.size()));
+    for (std::size_t i = 0; i < node.items.size(); ++i) {
+      add_tree(node.items[i], fmt::format("{}[{}]", path, i), recipe);
+    }
+    return;
+  }
+  for (const YamlEntry& entry : node.entries) {
+    add_tree(entry.value, path.empty() ? entry.key : path + "." + entry.key, recipe);
+  }
+}
+
+void add_action(const Step& step, const Tools& tools, Recipe& recipe) {
+  recipe.add("kind", "", step.kind());
+  if (const auto* fetch = std::get_if<FetchAction>(&step.action)) {
+    // The address is where the bytes come from; what they are is the hash.
+    recipe.add("fetch", "sha256", fetch->sha256);
+    recipe.add("tool", "fetch", tools.fetcher);
+    return;
+  }
+  recipe.add("architecture", "", tools.architecture);
+  if (const auto* train = std::get_if<TrainAction>(&step.action)) {
+    add_tree(train->config, "", recipe);
+    recipe.add("model-name", "", train->model_name);
+    if (train->config.find("threads") == nullptr) {
+      recipe.add("threads", "", std::to_string(tools.default_threads));
+    }
+    recipe.add("tool", "mlpipe-train", tools.trainer);
+    return;
+  }
+  const auto& run = std::get<RunAction>(step.action);
+  for (std::size_t i = 0; i < run.arguments.size(); ++i) {
+    recipe.add(run.shell ? "script" : "command", fmt::format("{:04}", i), run.arguments[i]);
+  }
+}
+
+}  // namespace
+
+std::string name_of(const Output& output) {
+  return (output.folder ? "tree:" : "file:") + output.digest.hex();
+}
+
+Recipe recipe_of(const Step& step, const Snapshot& snapshot, const InputName& input_name) {
+  Recipe recipe;
+  add_action(step, snapshot.tools, recipe);
+  for (const auto& [name, value] : step.environment) {
+    recipe.add("environment", name, value);
+  }
+  for (const Dependency& dependency : step.deps) {
+    const auto found = snapshot.dependencies.find(dependency.path);
+    if (found == snapshot.dependencies.end()) {
+      continue;
+    }
+    for (const DependencyFile& file : found->second) {
+      recipe.add("dependency", file.path, (file.executable ? "executable:" : "file:") + file.digest.hex());
+    }
+  }
+  for (const Input& input : step.inputs) {
+    recipe.add("input", input.text(), input_name(input));
+  }
+  for (const std::string& out : step.outs) {
+    recipe.add("out", out, "");
+  }
+  for (const std::string& metrics : step.metrics) {
+    recipe.add("metrics", metrics, "");
+  }
+  return recipe;
+}
+
+}  // namespace mlpipe

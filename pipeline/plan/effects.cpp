@@ -1,0 +1,112 @@
+#include "pipeline/plan/effects.hpp"
+
+#include <fmt/format.h>
+
+namespace mlpipe {
+namespace {
+
+using Publish = Effects::Publish;
+using Rollout = Effects::Rollout;
+
+void plan_publish(const Output& output, const Observed& observed, Effects& effects) {
+  const auto released = observed.releases.find(output.digest);
+  if (released != observed.releases.end()) {
+    effects.version = released->second;
+  }
+  if (observed.alias && observed.alias->model == output.digest) {
+    effects.publish = Publish::unchanged;
+    return;
+  }
+  if (released == observed.releases.end()) {
+    effects.publish = Publish::publish;
+    effects.publish_reason = "a new model";
+    return;
+  }
+  if (observed.alias) {
+    for (const Digest& digest : observed.alias->set_aside) {
+      if (digest == output.digest) {
+        effects.publish = Publish::set_aside;
+        effects.publish_reason = fmt::format("release {} was set aside by a rollback", effects.version);
+        return;
+      }
+    }
+  }
+  effects.publish = Publish::move;
+  effects.publish_reason = fmt::format("these bytes are release {}", effects.version);
+}
+
+void plan_rollout(const Observed& observed, const WantedServing& wanted, Effects& effects) {
+  const ServingState& serving = observed.serving;
+  const bool new_release = effects.publish == Publish::publish || effects.publish == Publish::move;
+  if (!new_release && !observed.alias) {
+    effects.rollout = Rollout::none;
+  } else if (!serving.running) {
+    effects.rollout = Rollout::start;
+    effects.rollout_reason = "no server is running";
+  } else if (serving.shape != wanted.shape) {
+    effects.rollout = Rollout::restart;
+    effects.rollout_reason = fmt::format("{} → {}", serving.shape, wanted.shape);
+  } else if (serving.server != wanted.server) {
+    effects.rollout = Rollout::update;
+    effects.rollout_reason = "mlpipe-serve is another build";
+  } else if (new_release) {
+    effects.rollout = Rollout::update;
+    effects.rollout_reason = effects.publish_reason;
+  } else if (serving.model != observed.alias->model) {
+    effects.rollout = Rollout::update;
+    effects.rollout_reason = fmt::format("it serves {}, the alias stands for release {}",
+                                         serving.version.empty() ? "another model" : "release " + serving.version,
+                                         observed.alias->version);
+  } else {
+    effects.rollout = Rollout::unchanged;
+  }
+}
+
+}  // namespace
+
+bool Effects::nothing_to_do() const {
+  const bool publish_idle =
+      publish == Publish::none || publish == Publish::unchanged || publish == Publish::set_aside;
+  return publish_idle && (rollout == Rollout::none || rollout == Rollout::unchanged);
+}
+
+const Output* model_output(const Spec& spec, const Plan& plan) {
+  const PlannedStep* step = spec.model ? plan.find(spec.model->from.step) : nullptr;
+  const bool done = step != nullptr && (step->state == PlannedStep::State::cached ||
+                                        step->state == PlannedStep::State::succeeded);
+  return done ? step->result->find_output(spec.model->from.out) : nullptr;
+}
+
+Effects plan_effects(const Spec& spec, const Plan& plan, const Observed& observed, const WantedServing& wanted) {
+  Effects effects;
+  const PlannedStep* step = spec.model ? plan.find(spec.model->from.step) : nullptr;
+  if (step == nullptr) {
+    return effects;
+  }
+  using State = PlannedStep::State;
+  if (const Output* output = model_output(spec, plan)) {
+    // A model is released when every step has succeeded: a failing check must be able to hold it back.
+    if (plan.count(State::failed) + plan.count(State::blocked) > 0) {
+      effects.publish_reason = "a step failed";
+      return effects;
+    }
+    plan_publish(*output, observed, effects);
+  } else if (step->state == State::failed || step->state == State::blocked) {
+    effects.publish_reason = fmt::format("{} did not succeed", step->step->name);
+    return effects;
+  } else {
+    effects.publish = Publish::undecided;
+    effects.publish_reason = fmt::format("after {}", step->step->name);
+    if (spec.deploy) {
+      effects.rollout = Rollout::undecided;
+      effects.rollout_reason = effects.publish_reason;
+    }
+    return effects;
+  }
+  if (spec.deploy) {
+    plan_rollout(observed, wanted, effects);
+  }
+  return effects;
+}
+
+}  // namespace mlpipe

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "pipeline/plan/derivation.hpp"
+#include "pipeline/plan/result.hpp"
+#include "pipeline/plan/snapshot.hpp"
+#include "pipeline/spec/spec.hpp"
+
+namespace mlpipe {
+
+// What a node needs now.
+struct PlannedStep {
+  enum class State {
+    cached,     // a result is there
+    run,        // it runs once the steps before it have succeeded
+    undecided,  // runs or not by what the steps before it yield
+    running,
+    succeeded,  // it ran
+    failed,     // it ran
+    blocked,    // a step before it failed
+  };
+
+  const Step* step = nullptr;
+  State state = State::undecided;
+  std::vector<std::string> reasons;  // why it runs, or what it waits for or is blocked by
+  Digest derivation;
+  std::optional<Recipe> action;  // known once its inputs are
+  Digest action_key;
+  std::optional<Result> result;  // what stands for it, once there is one
+};
+
+struct PlanOptions {
+  std::set<std::string> force;      // run these even when a result is there
+  std::optional<std::string> until;  // this step and what it needs, nothing else
+};
+
+// The graph and what each node needs now. Pure: it looks at the spec and the snapshot, never at a clock, a disk or a
+// process. While the executor runs it is told how steps ended, and says what is ready next. Not thread-safe.
+class Plan {
+ public:
+  // Spec and snapshot must outlive the plan. Throws UsageError for an unknown step in the options.
+  Plan(const Spec& spec, const Snapshot& snapshot, const PlanOptions& options = {});
+
+  // In an order in which they could run one by one.
+  const std::vector<PlannedStep>& steps() const { return steps_; }
+  const PlannedStep* find(std::string_view name) const;
+
+  bool anything_to_run() const;
+  std::size_t count(PlannedStep::State state) const;
+
+  // A step that can start now, marked as running; nothing when none can.
+  std::optional<std::size_t> take_ready();
+  // Gives a running step back: it is ready again.
+  void put_back(std::size_t index);
+  // A running step ended. Steps after it become ready, cached, or blocked; returns those that became cached, because
+  // the steps before them yielded the same bytes as once before.
+  std::vector<std::size_t> finish(std::size_t index, Result result);
+
+ private:
+  void decide(std::size_t index);
+  void block_after(std::size_t index);
+  bool upstream_done(std::size_t index) const;
+  std::optional<Recipe> action_of(std::size_t index) const;
+
+  const Spec& spec_;
+  const Snapshot& snapshot_;
+  PlanOptions options_;
+  std::vector<PlannedStep> steps_;
+  std::unordered_map<std::string, std::size_t> index_;
+  std::vector<std::vector<std::size_t>> upstream_;
+  std::vector<std::vector<std::size_t>> downstream_;
+  std::set<std::size_t> ready_;
+};
+
+const char* name_of(PlannedStep::State state);
+
+}  // namespace mlpipe

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipeline/base/digest.hpp"
+#include "pipeline/plan/recipe.hpp"
+
+namespace mlpipe {
+
+// One output of a job, by the bytes that it holds.
+struct Output {
+  std::string name;     // as declared in `outs`
+  bool folder = false;  // the digest is a tree's, not a file's
+  Digest digest;
+  std::uint64_t bytes = 0;
+
+  friend bool operator==(const Output&, const Output&) = default;
+};
+
+// One realization of an action key. A failed one is kept too, with its log.
+struct Result {
+  std::int64_t id = 0;  // from the index; 0: not stored yet
+  Digest action_key;
+  bool succeeded = false;
+  std::string failure;  // "exit status 3", when it failed
+  std::vector<Output> outputs;
+  std::map<std::string, double> metrics;  // nested names joined by dots
+  Digest log;
+  std::chrono::system_clock::time_point started;
+  std::chrono::system_clock::time_point finished;
+
+  const Output* find_output(std::string_view name) const;
+};
+
+// What a step last stood for: to say what changed since.
+struct Realization {
+  Recipe action;
+  std::map<std::string, std::string> params;
+};
+
+// Looks things up that were computed before. An implementation answers as of one moment.
+class ResultSource {
+ public:
+  virtual ~ResultSource() = default;
+  // Every result of the key, the oldest first.
+  virtual std::vector<Result> results(const Digest& action_key) const = 0;
+  // The last action that the step of this pipeline led to.
+  virtual std::optional<Realization> last_realization(const std::string& pipeline,
+                                                      const std::string& step) const = 0;
+};
+
+}  // namespace mlpipe

@@ -1,0 +1,111 @@
+#include "pipeline/model/training.hpp"
+#include "pipeline/spec/spec.hpp"
+
+namespace mlpipe {
+namespace {
+
+using namespace schema;
+
+Schema texts(const std::string& meaning) {
+  return either(meaning, {text(meaning), list(meaning, text("one of them"))});
+}
+
+Schema fetch_schema() {
+  return keys("Brings one file from a URL.",
+              {required("url", text("http or https address; the output is named after its last part")),
+               required("sha256", text("the file's SHA-256, 64 hexadecimal digits; a file with another one fails "
+                                       "the step"))});
+}
+
+Schema step_schema() {
+  return keys(
+      "One step; it has exactly one of `fetch`, `train` and `run`.",
+      {
+          optional("fetch", fetch_schema()),
+          optional("train", training_schema()),
+          optional("run", either("A program of your own: text is a script for `sh -e`, a list is run as it is, "
+                                 "without a shell.",
+                                 {text("a script"), list("an argument vector", text("one argument"))})),
+          optional("needs", texts("Steps that must have succeeded before; those whose outputs are used are "
+                                  "needed anyway.")),
+          optional("deps", list("Files, folders and globs that the job sees, relative to the pipeline's folder; "
+                                "what is not declared is not there.",
+                                text("a path or a glob"))),
+          optional("outs", list("Files and folders that a `run` step promises to write; one that is missing fails "
+                                "the step. (`fetch` and `train` name their own.)",
+                                text("a path inside the work directory"))),
+          optional("metrics", list("JSON files whose numbers become the step's metrics; they are outputs too.",
+                                   text("a path inside the work directory"))),
+          optional("env", map("Environment variables of the job, besides PATH, HOME, LANG and MLPIPE_*.",
+                              scalar("the value"), "variable")),
+          optional("timeout", duration("After this long the job is ended and the step has failed.")),
+          later("image", "The image that the step runs in."),
+          later("runs-on", "Where this step runs."),
+          later("resources", "cpu, memory and gpu of the job."),
+          later("retry", "How often and when a failed job is tried again."),
+          later("matrix", "The step once for each combination."),
+          later("if", "A condition for running the step."),
+          later("finally", "Runs also after a failure."),
+          later("tools", "Programs from PATH that count towards the key."),
+          later("network", "Whether a container has network."),
+          later("nodes", "Data-parallel training on several machines."),
+          later("processes", "Data-parallel training in several processes."),
+      });
+}
+
+Schema model_schema() {
+  return keys("The model that the pipeline publishes.",
+              {required("name", text("the name that releases are counted under")),
+               required("from", text("the output that holds it: ${{ steps.train.outs.model }}")),
+               optional("gate", text("a condition on metrics that must hold before a release is published and "
+                                     "served, such as `accuracy >= 0.98 and accuracy >= current.accuracy - 0.002`; "
+                                     "`accuracy` is a metric of the step behind `from`, `check.f1` one of another "
+                                     "step, `current.accuracy` the serving release's")),
+               later("select", "Which of several results stands for the step.")});
+}
+
+Schema deploy_schema() {
+  return keys("The deployment that serves the model.",
+              {optional("alias", text("the movable name for the release that serves; `prod` when not given")),
+               optional("target", text("where it serves: `local` is a supervised process on this machine", {"local"},
+                                       {"container", "kubernetes", "nixos"})),
+               optional("strategy",
+                        either("how traffic moves to a new release: `rolling` loads it beside the old one, warms it "
+                               "up, then moves all traffic",
+                               {text("", {"rolling"}),
+                                keys("", {later("canary", "Moves traffic in steps and watches.")})})),
+               optional("host", text("the address to listen on; 127.0.0.1 when not given")),
+               optional("port", integer("the port to listen on; 8080 when not given, 0 takes a free one", 0, 65535)),
+               later("image", "The server image."), later("replicas", "How many servers."),
+               later("resources", "cpu, memory and gpu of a server."),
+               later("command", "Another server's command.")});
+}
+
+Schema make_pipeline_schema() {
+  return keys(
+      "How a model comes to serve.",
+      {
+          required("name", text("The pipeline's name.")),
+          optional("params", map("Values that `${{ params.NAME }}` stands for; `--set NAME=VALUE` replaces one.",
+                                 scalar("the value"), "param")),
+          required("steps", map("What is computed, by name; the order is given by what needs what.", step_schema(),
+                                "step")),
+          optional("model", model_schema()),
+          optional("deploy", deploy_schema()),
+          optional("runs-on", text("Where steps run: `local` is a process on this machine.", {"local"},
+                                   {"container", "kubernetes", "nix"})),
+          later("on", "What starts a run by itself."),
+          later("images", "Images that steps and the deployment use."),
+          later("remote", "Where results travel between machines."),
+          later("profiles", "Named changes to this file."),
+      });
+}
+
+}  // namespace
+
+const Schema& pipeline_schema() {
+  static const Schema schema = make_pipeline_schema();
+  return schema;
+}
+
+}  // namespace mlpipe

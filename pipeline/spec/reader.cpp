@@ -1,0 +1,549 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "pipeline/base/digest.hpp"
+#include "pipeline/base/file.hpp"
+#include "pipeline/base/scalar.hpp"
+#include "pipeline/base/text.hpp"
+#include "pipeline/model/training.hpp"
+#include "pipeline/spec/order.hpp"
+#include "pipeline/spec/references.hpp"
+#include "pipeline/spec/spec.hpp"
+
+namespace mlpipe {
+namespace {
+
+constexpr const char* inputs_folder = "inputs";
+constexpr int default_port = 8080;
+
+bool is_name(std::string_view text) {
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+  constexpr std::size_t longest = 100;
+  if (text.empty() || text.size() > longest || !is_letter(text.front())) {
+    return false;
+  }
+  return std::all_of(text.begin(), text.end(),
+                     [&](char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '-'; });
+}
+
+// "https://host/a/mnist.npz?x=1" → "mnist.npz"
+std::string last_part_of_url(std::string_view url) {
+  url = url.substr(0, url.find_first_of("?#"));
+  const std::size_t scheme = url.find("://");
+  const std::size_t slash = url.rfind('/');
+  if (slash == std::string_view::npos || (scheme != std::string_view::npos && slash < scheme + 3)) {
+    return "";
+  }
+  return std::string(url.substr(slash + 1));
+}
+
+// Reads the tree into a Spec. What the schema check found faulty is passed over here, so that every fault is
+// reported at once and none twice.
+class Reader {
+ public:
+  Reader(const std::filesystem::path& file, const YamlDocument& document, Diagnostics& diagnostics)
+      : root_(document.root), diagnostics_(diagnostics), references_(names_, diagnostics) {
+    spec_.file = std::filesystem::absolute(file).lexically_normal();
+    spec_.project = spec_.file.parent_path();
+  }
+
+  Spec read(const std::vector<std::string>& set) {
+    read_name();
+    read_params(set);
+    collect_outs();
+    if (const YamlNode* steps = root_.find("steps")) {
+      if (steps->is_mapping() && steps->entries.empty()) {
+        diagnostics_.add(*steps, "there are no steps", "a pipeline has at least one");
+      }
+      for (const YamlEntry& entry : steps->entries) {
+        spec_.steps.push_back(read_step(entry));
+      }
+    }
+    check_needs();
+    read_model();
+    read_deploy();
+    if (diagnostics_.empty()) {
+      order_steps(spec_.steps, diagnostics_);
+    }
+    diagnostics_.throw_if_any();
+    return std::move(spec_);
+  }
+
+ private:
+  void check_name(const std::string& name, Mark mark, std::string_view what) {
+    if (!is_name(name)) {
+      diagnostics_.add(mark, fmt::format("'{}' cannot be the name of a {}", printable(name), what),
+                       "a name begins with a letter and goes on with letters, digits, _ and -");
+    }
+  }
+
+  void read_name() {
+    const YamlNode* name = root_.find("name");
+    if (name != nullptr && name->is_scalar() && !name->is_null()) {
+      check_name(name->scalar, name->mark, "pipeline");
+      spec_.name = name->scalar;
+    }
+  }
+
+  void read_params(const std::vector<std::string>& set) {
+    if (const YamlNode* params = root_.find("params")) {
+      for (const YamlEntry& entry : params->entries) {
+        check_name(entry.key, entry.key_mark, "param");
+        if (entry.value.is_scalar()) {
+          if (entry.value.scalar.find("${{") != std::string::npos) {
+            diagnostics_.add(entry.value, "a param is a plain value, not an expression");
+          }
+          names_.params[entry.key] = entry.value;
+        }
+      }
+    }
+    for (const std::string& assignment : set) {
+      apply_set(assignment);
+    }
+    for (const auto& [name, value] : names_.params) {
+      spec_.params[name] = value.scalar;
+    }
+  }
+
+  void apply_set(const std::string& assignment) {
+    const std::size_t equals = assignment.find('=');
+    const std::string name = assignment.substr(0, equals);
+    std::vector<std::string> known;
+    for (const auto& [param, value] : names_.params) {
+      known.push_back(param);
+    }
+    if (equals == std::string::npos) {
+      throw UsageError(fmt::format("--set {}: expected NAME=VALUE", printable(assignment)));
+    }
+    const auto param = names_.params.find(name);
+    if (param == names_.params.end()) {
+      throw UsageError(fmt::format("--set {}: the pipeline has no param '{}'", printable(assignment), printable(name)),
+                       suggest_name(name, known));
+    }
+    YamlNode value = param->second;
+    value.scalar = assignment.substr(equals + 1);
+    if (as_number(param->second) && !parse_number(value.scalar)) {
+      throw UsageError(fmt::format("--set {}: '{}' is a number in the file ({}), and '{}' is none",
+                                   printable(assignment), name, param->second.scalar, printable(value.scalar)));
+    }
+    param->second = std::move(value);
+  }
+
+  // The outputs of every step, before any reference is looked up: steps may stand in any order.
+  void collect_outs() {
+    const YamlNode* steps = root_.find("steps");
+    if (steps == nullptr) {
+      return;
+    }
+    for (const YamlEntry& entry : steps->entries) {
+      names_.outs[entry.key] = outs_of(entry.value);
+    }
+  }
+
+  std::vector<std::string> outs_of(const YamlNode& step) {
+    if (const YamlNode* fetch = step.find("fetch")) {
+      const YamlNode* url = fetch->find("url");
+      Usage usage;
+      const auto text = url != nullptr && url->is_scalar() ? references_.text(*url, usage) : std::nullopt;
+      return {text ? last_part_of_url(*text) : ""};
+    }
+    if (step.find("train") != nullptr) {
+      return {"model", "report"};
+    }
+    std::vector<std::string> outs;
+    for (const char* key : {"outs", "metrics"}) {
+      const YamlNode* list = step.find(key);
+      if (list == nullptr) {
+        continue;
+      }
+      for (const YamlNode& item : list->items) {
+        Usage usage;
+        const auto text = item.is_scalar() ? references_.text(item, usage) : std::nullopt;
+        if (text && std::find(outs.begin(), outs.end(), tidy(*text)) == outs.end()) {
+          outs.push_back(tidy(*text));
+        }
+      }
+    }
+    return outs;
+  }
+
+  static std::string tidy(const std::string& path) {
+    std::string text = std::filesystem::path(path).lexically_normal().string();
+    while (text.size() > 1 && text.back() == '/') {
+      text.pop_back();
+    }
+    return text;
+  }
+
+  Step read_step(const YamlEntry& entry) {
+    Step step;
+    step.name = entry.key;
+    step.mark = entry.key_mark;
+    check_name(step.name, step.mark, "step");
+    if (!entry.value.is_mapping()) {
+      return step;
+    }
+    Usage usage;
+    const YamlNode& node = entry.value;
+    read_action(node, step, usage);
+    read_paths(node, step, usage);
+    read_environment(node, step, usage);
+    if (const YamlNode* timeout = node.find("timeout"); timeout != nullptr && timeout->is_scalar()) {
+      if (const auto text = references_.text(*timeout, usage)) {
+        step.timeout = parse_duration(*text);
+        if (!step.timeout || step.timeout->count() == 0) {
+          diagnostics_.add(*timeout, fmt::format("expected a duration, found '{}'", printable(*text)),
+                           "write a number with a unit, as in 30s, 5m or 1h30m");
+        }
+      }
+    }
+    read_needs(node, step);
+    step.inputs.assign(usage.inputs.begin(), usage.inputs.end());
+    step.params = usage.params;
+    std::sort(step.deps.begin(), step.deps.end());
+    step.deps.erase(std::unique(step.deps.begin(), step.deps.end()), step.deps.end());
+    return step;
+  }
+
+  void read_action(const YamlNode& node, Step& step, Usage& usage) {
+    std::vector<std::string> actions;
+    for (const char* action : {"fetch", "train", "run"}) {
+      if (node.find(action) != nullptr) {
+        actions.emplace_back(action);
+      }
+    }
+    if (actions.size() != 1) {
+      diagnostics_.add(step.mark,
+                       actions.empty() ? fmt::format("step '{}' does nothing", step.name)
+                                       : fmt::format("step '{}' has {}", step.name, join(actions, " and ")),
+                       "a step has exactly one of fetch, train and run");
+      return;
+    }
+    const YamlNode& action = *node.find(actions.front());
+    if (actions.front() == "fetch") {
+      read_fetch(action, step, usage);
+    } else if (actions.front() == "train") {
+      read_train(action, step, usage);
+    } else {
+      read_run(action, step, usage);
+    }
+  }
+
+  void read_fetch(const YamlNode& node, Step& step, Usage& usage) {
+    FetchAction fetch;
+    const YamlNode* url = node.find("url");
+    const YamlNode* hash = node.find("sha256");
+    if (url != nullptr && url->is_scalar()) {
+      fetch.url = references_.text(*url, usage).value_or("");
+      const bool web = fetch.url.starts_with("http://") || fetch.url.starts_with("https://");
+      const std::string file = last_part_of_url(fetch.url);
+      if (!fetch.url.empty() && !web) {
+        diagnostics_.add(*url, "expected an address that begins with http:// or https://");
+      } else if (!fetch.url.empty() && (file.empty() || file == "." || file == "..")) {
+        diagnostics_.add(*url, "the address does not end with a file name",
+                         "the output is named after the address's last part");
+      }
+      step.outs = {file};
+    }
+    if (hash != nullptr && hash->is_scalar()) {
+      fetch.sha256 = references_.text(*hash, usage).value_or("");
+      std::transform(fetch.sha256.begin(), fetch.sha256.end(), fetch.sha256.begin(),
+                     [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+      if (!fetch.sha256.empty() && !Digest::is_hex(fetch.sha256)) {
+        diagnostics_.add(*hash, "expected a SHA-256: 64 hexadecimal digits",
+                         fmt::format("it has {}; sha256sum prints one", fetch.sha256.size()));
+      }
+    }
+    step.action = std::move(fetch);
+  }
+
+  void read_train(const YamlNode& node, Step& step, Usage& usage) {
+    TrainAction train;
+    train.model_name = spec_.name;
+    const std::size_t faults_before = diagnostics_.size();
+    train.config = references_.tree(node, usage);
+    if (diagnostics_.size() == faults_before) {
+      check_schema(training_schema(), train.config, diagnostics_);
+    }
+    if (diagnostics_.size() == faults_before && train.config.is_mapping()) {
+      read_training(train.config, diagnostics_);
+    }
+    for (const YamlNode* data : data_file_nodes(train.config)) {
+      if (!data->scalar.starts_with(std::string(inputs_folder) + "/")) {
+        add_dependency(*data, data->scalar, step);
+      }
+    }
+    step.outs = {"model", "report"};
+    step.metrics = {"report/metrics.json"};
+    step.action = std::move(train);
+  }
+
+  void read_run(const YamlNode& node, Step& step, Usage& usage) {
+    RunAction run;
+    if (node.is_scalar()) {
+      run.shell = true;
+      if (trim(node.scalar).empty()) {
+        diagnostics_.add(node, "the command is empty");
+      }
+      run.arguments = {references_.script(node, usage).value_or("")};
+    } else if (node.is_sequence()) {
+      if (node.items.empty()) {
+        diagnostics_.add(node, "the command is empty");
+      }
+      for (const YamlNode& item : node.items) {
+        if (item.is_scalar()) {
+          run.arguments.push_back(references_.text(item, usage).value_or(""));
+        }
+      }
+    }
+    step.action = std::move(run);
+  }
+
+  void add_dependency(const YamlNode& node, const std::string& text, Step& step) {
+    const std::string path = tidy(text);
+    if (!is_inside_path(path) || path == ".") {
+      diagnostics_.add(node, fmt::format("'{}' is not inside the pipeline's folder", printable(text)),
+                       "paths are relative to the folder of pipeline.yaml and stay inside it");
+    } else if (*std::filesystem::path(path).begin() == inputs_folder) {
+      diagnostics_.add(node, "'inputs/' is where a job finds other steps' outputs",
+                       "keep the project's own files in a folder of another name");
+    } else {
+      step.deps.push_back({path, node.mark});
+    }
+  }
+
+  void read_paths(const YamlNode& node, Step& step, Usage& usage) {
+    if (const YamlNode* deps = node.find("deps")) {
+      for (const YamlNode& item : deps->items) {
+        if (const auto text = item.is_scalar() ? references_.text(item, usage) : std::nullopt) {
+          add_dependency(item, *text, step);
+        }
+      }
+    }
+    const bool is_run = std::holds_alternative<RunAction>(step.action);
+    for (const char* key : {"outs", "metrics"}) {
+      const YamlNode* list = node.find(key);
+      if (list == nullptr || !list->is_sequence()) {
+        continue;
+      }
+      if (!is_run) {
+        diagnostics_.add(*list, fmt::format("`{}` belongs to `run` steps", key),
+                         fmt::format("a {} step writes: {}", step.kind(), join(step.outs, ", ")));
+        continue;
+      }
+      for (const YamlNode& item : list->items) {
+        if (const auto text = item.is_scalar() ? references_.text(item, usage) : std::nullopt) {
+          add_out(item, *text, std::string_view(key) == "metrics", step);
+        }
+      }
+    }
+    check_overlap(node, step);
+  }
+
+  void add_out(const YamlNode& node, const std::string& text, bool is_metrics, Step& step) {
+    const std::string path = tidy(text);
+    if (!is_inside_path(path) || path == "." || *std::filesystem::path(path).begin() == inputs_folder) {
+      diagnostics_.add(node, fmt::format("'{}' is not a path inside the work directory", printable(text)));
+      return;
+    }
+    if (is_metrics) {
+      step.metrics.push_back(path);
+      const bool covered = std::any_of(step.outs.begin(), step.outs.end(), [&](const std::string& out) {
+        return path == out || path.starts_with(out + "/");
+      });
+      if (covered) {
+        return;
+      }
+    } else if (std::find(step.outs.begin(), step.outs.end(), path) != step.outs.end()) {
+      diagnostics_.add(node, fmt::format("the output '{}' is here twice", path));
+      return;
+    }
+    step.outs.push_back(path);
+  }
+
+  void check_overlap(const YamlNode& node, const Step& step) {
+    for (const std::string& outer : step.outs) {
+      for (const std::string& inner : step.outs) {
+        if (inner.starts_with(outer + "/")) {
+          diagnostics_.add(*node.find("outs"), fmt::format("the output '{}' lies inside the output '{}'", inner, outer));
+        }
+      }
+    }
+    const YamlNode* outs = node.find("outs");
+    for (const Dependency& dep : step.deps) {
+      if (outs != nullptr && std::find(step.outs.begin(), step.outs.end(), dep.path) != step.outs.end()) {
+        diagnostics_.add(*outs, fmt::format("'{}' is both a dependency and an output", dep.path),
+                         "a step does not change what it reads; write to another name");
+      }
+    }
+  }
+
+  void read_environment(const YamlNode& node, Step& step, Usage& usage) {
+    const YamlNode* environment = node.find("env");
+    if (environment == nullptr) {
+      return;
+    }
+    for (const YamlEntry& entry : environment->entries) {
+      if (entry.key.empty() || entry.key.find('=') != std::string::npos) {
+        diagnostics_.add(entry.key_mark, "this cannot be the name of a variable");
+      } else if (entry.key.starts_with("MLPIPE_")) {
+        diagnostics_.add(entry.key_mark, "names that begin with MLPIPE_ are set by mlpipe itself");
+      }
+      if (entry.value.is_scalar()) {
+        if (const auto text = references_.text(entry.value, usage)) {
+          step.environment[entry.key] = *text;
+        }
+      }
+    }
+  }
+
+  void read_needs(const YamlNode& node, Step& step) {
+    const YamlNode* needs = node.find("needs");
+    if (needs == nullptr) {
+      return;
+    }
+    std::vector<const YamlNode*> items;
+    if (needs->is_scalar()) {
+      items.push_back(needs);
+    }
+    for (const YamlNode& item : needs->items) {
+      items.push_back(&item);
+    }
+    for (const YamlNode* item : items) {
+      if (item->is_scalar() && !item->is_null()) {
+        step.needs.push_back(item->scalar);
+        need_marks_.emplace_back(item->scalar, item->mark);
+      }
+    }
+  }
+
+  void check_needs() {
+    std::vector<std::string> known;
+    for (const auto& [name, outs] : names_.outs) {
+      known.push_back(name);
+    }
+    for (const auto& [need, mark] : need_marks_) {
+      if (!names_.outs.contains(need)) {
+        diagnostics_.add(mark, fmt::format("there is no step '{}'", printable(need)), suggest_name(need, known));
+      }
+    }
+  }
+
+  void read_model() {
+    const YamlNode* node = root_.find("model");
+    if (node == nullptr || !node->is_mapping()) {
+      return;
+    }
+    ModelSpec model;
+    if (const YamlNode* name = node->find("name"); name != nullptr && name->is_scalar() && !name->is_null()) {
+      check_name(name->scalar, name->mark, "model");
+      model.name = name->scalar;
+    }
+    if (const YamlNode* from = node->find("from"); from != nullptr && from->is_scalar()) {
+      if (const auto input = references_.output(*from)) {
+        model.from = *input;
+      }
+    }
+    if (const YamlNode* gate = node->find("gate"); gate != nullptr && gate->is_scalar()) {
+      read_gate(*gate, model);
+    }
+    for (Step& step : spec_.steps) {
+      if (auto* train = std::get_if<TrainAction>(&step.action); train != nullptr && step.name == model.from.step) {
+        train->model_name = model.name;
+      }
+    }
+    spec_.model = std::move(model);
+  }
+
+  void read_gate(const YamlNode& node, ModelSpec& model) {
+    try {
+      const Template parsed = parse_template(node.scalar);
+      if (const Expression* single = parsed.single_expression()) {
+        model.gate = *single;
+      } else {
+        model.gate = parse_expression(node.scalar);
+      }
+      model.gate_text = std::string(trim(node.scalar));
+      check_gate_names(*model.gate);
+    } catch (const ExpressionError& error) {
+      diagnostics_.add(mark_inside(node, error.offset()), error.what(), error.hint());
+    }
+  }
+
+  void check_gate_names(const Expression& gate) const {
+    for (const Expression* reference : references_in(gate)) {
+      const auto& parts = reference->reference;
+      if (parts.size() == 1 || parts[0] == "current" || parts[0] == "params") {
+        if (parts[0] == "params" && (parts.size() != 2 || !names_.params.contains(parts[1]))) {
+          throw ExpressionError(reference->offset, fmt::format("there is no '{}'", reference->reference_text()));
+        }
+        continue;
+      }
+      if (!names_.outs.contains(parts[0])) {
+        std::vector<std::string> known = {"current", "params"};
+        for (const auto& [name, outs] : names_.outs) {
+          known.push_back(name);
+        }
+        throw ExpressionError(reference->offset, fmt::format("there is no step '{}'", parts[0]),
+                              suggest_name(parts[0], known));
+      }
+    }
+  }
+
+  void read_deploy() {
+    const YamlNode* node = root_.find("deploy");
+    if (node == nullptr || !node->is_mapping()) {
+      return;
+    }
+    if (root_.find("model") == nullptr) {
+      diagnostics_.add(*node, "a deployment needs a model", "add `model:` with its name and where it comes from");
+    }
+    const auto text = [&](const char* key, const char* otherwise) {
+      const YamlNode* value = node->find(key);
+      Usage usage;
+      return value != nullptr && value->is_scalar() ? references_.text(*value, usage).value_or("")
+                                                    : std::string(otherwise);
+    };
+    DeploySpec deploy;
+    deploy.alias = text("alias", "prod");
+    deploy.target = text("target", "local");
+    deploy.host = text("host", "127.0.0.1");
+    if (const YamlNode* alias = node->find("alias"); alias != nullptr && !alias->is_null()) {
+      check_name(deploy.alias, alias->mark, "alias");
+    }
+    deploy.port = static_cast<int>(parse_integer(text("port", std::to_string(default_port).c_str())).value_or(-1));
+    constexpr int largest_port = 65535;
+    if (deploy.port < 0 || deploy.port > largest_port) {
+      diagnostics_.add(*node->find("port"), "expected a port from 0 to 65535");
+    }
+    spec_.deploy = std::move(deploy);
+  }
+
+  const YamlNode& root_;
+  Diagnostics& diagnostics_;
+  Names names_;
+  References references_;
+  Spec spec_;
+  std::vector<std::pair<std::string, Mark>> need_marks_;
+};
+
+}  // namespace
+
+Spec read_spec(const std::filesystem::path& file, YamlDocument document, const std::vector<std::string>& set) {
+  Diagnostics diagnostics(document);
+  if (document.root.is_null()) {
+    throw SpecError({{document.file, 0, 0, "", "the file is empty", "`mlpipe init` writes one that runs"}});
+  }
+  check_schema(pipeline_schema(), document.root, diagnostics);
+  Spec spec = Reader(file, document, diagnostics).read(set);
+  spec.document = std::make_shared<const YamlDocument>(std::move(document));
+  return spec;
+}
+
+Spec load_spec(const std::filesystem::path& file, const std::vector<std::string>& set) {
+  return read_spec(file, read_yaml_file(file), set);
+}
+
+}  // namespace mlpipe

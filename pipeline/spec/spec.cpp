@@ -1,0 +1,36 @@
+#include "pipeline/spec/spec.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace mlpipe {
+
+std::string Step::kind() const {
+  constexpr std::array<const char*, 3> names = {"fetch", "train", "run"};
+  return names[action.index()];
+}
+
+const Step* Spec::find_step(std::string_view step) const {
+  const auto found = std::find_if(steps.begin(), steps.end(), [&](const Step& one) { return one.name == step; });
+  return found == steps.end() ? nullptr : &*found;
+}
+
+std::vector<std::string> Spec::step_names() const {
+  std::vector<std::string> names;
+  for (const Step& step : steps) {
+    names.push_back(step.name);
+  }
+  return names;
+}
+
+std::vector<std::string> Spec::upstream(const Step& step) const {
+  std::vector<std::string> names = step.needs;
+  for (const Input& input : step.inputs) {
+    names.push_back(input.step);
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+}  // namespace mlpipe

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "pipeline/base/schema.hpp"
+#include "pipeline/base/yaml.hpp"
+#include "pipeline/spec/expression.hpp"
+
+namespace mlpipe {
+
+// An output of another step. Inside a job it lies, read-only, at path().
+struct Input {
+  std::string step;
+  std::string out;
+
+  std::string path() const { return "inputs/" + step + "/" + out; }
+  std::string text() const { return step + "/" + out; }
+  friend auto operator<=>(const Input&, const Input&) = default;
+};
+
+// A file, folder or glob of the project that a job sees, and where the author named it.
+struct Dependency {
+  std::string path;  // relative to the project's folder
+  Mark mark;
+  friend bool operator==(const Dependency& a, const Dependency& b) { return a.path == b.path; }
+  friend auto operator<=>(const Dependency& a, const Dependency& b) { return a.path <=> b.path; }
+};
+
+// Brings one file from a URL; its only output is named after the URL's last part.
+struct FetchAction {
+  std::string url;
+  std::string sha256;  // 64 lower-case hexadecimal digits
+};
+
+// Trains with mlpipe-train; outputs `model` and `report`.
+struct TrainAction {
+  YamlNode config;  // the `train:` mapping with every expression replaced; paths are as the job sees them
+  std::string model_name;  // what the model is called: as in `model:`, or as the pipeline
+};
+
+// Runs the author's own program.
+struct RunAction {
+  bool shell = false;  // one argument, a script for sh; else an argument vector
+  std::vector<std::string> arguments;
+};
+
+// One node that the author wrote.
+struct Step {
+  std::string name;
+  Mark mark;
+  std::variant<FetchAction, TrainAction, RunAction> action;
+  std::vector<std::string> needs;  // steps that must have succeeded before, besides those behind `inputs`
+  std::vector<Dependency> deps;    // sorted, without duplicates
+  std::vector<Input> inputs;       // sorted, without duplicates
+  std::vector<std::string> outs;   // relative to the work directory
+  std::vector<std::string> metrics;  // JSON files among the outs (or inside one)
+  std::map<std::string, std::string> environment;
+  std::optional<std::chrono::milliseconds> timeout;
+  std::map<std::string, std::string> params;  // the ones that it uses
+
+  std::string kind() const;  // "fetch", "train", "run"
+};
+
+struct ModelSpec {
+  std::string name;
+  Input from;
+  std::optional<Expression> gate;
+  std::string gate_text;
+};
+
+struct DeploySpec {
+  std::string alias;
+  std::string target;  // "local"
+  std::string host;
+  int port = 0;  // 0: any free one
+};
+
+// The parsed file. A value; nothing in it depends on the disk.
+struct Spec {
+  std::shared_ptr<const YamlDocument> document;  // for messages that point into it
+  std::filesystem::path file;     // absolute
+  std::filesystem::path project;  // the folder that holds it
+  std::string name;
+  std::map<std::string, std::string> params;
+  std::vector<Step> steps;  // every step stands after those that it needs; else in the order of the file
+  std::optional<ModelSpec> model;
+  std::optional<DeploySpec> deploy;
+
+  const Step* find_step(std::string_view step) const;
+  std::vector<std::string> step_names() const;
+  // The steps that must have succeeded before this one, without duplicates.
+  std::vector<std::string> upstream(const Step& step) const;
+};
+
+// The one definition of pipeline.yaml.
+const Schema& pipeline_schema();
+
+// Parses and checks the file; `set` holds "name=value" from the command line. Throws SpecError with every fault,
+// UsageError for a missing file or a `set` that names no param.
+Spec load_spec(const std::filesystem::path& file, const std::vector<std::string>& set = {});
+// The same for a text, as if it stood in `file`.
+Spec read_spec(const std::filesystem::path& file, YamlDocument document, const std::vector<std::string>& set);
+
+}  // namespace mlpipe

@@ -1,0 +1,242 @@
+#include "pipeline/store/blobs.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <nlohmann/json.hpp>
+
+#include "pipeline/base/error.hpp"
+#include "pipeline/base/file.hpp"
+
+namespace mlpipe {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr mode_t read_only_file = 0444;
+constexpr mode_t read_only_program = 0555;
+
+bool is_executable(const fs::path& path) {
+  return (fs::status(path).permissions() & fs::perms::owner_exec) != fs::perms::none;
+}
+
+void change_mode(const fs::path& path, mode_t mode) {
+  if (::chmod(path.c_str(), mode) != 0) {
+    throw_errno(fmt::format("making {} read-only", path.string()));
+  }
+}
+
+// Every file and every empty folder below, sorted by path. Digests are filled in later.
+std::vector<TreeEntry> list_tree(const fs::path& folder, const std::string& name) {
+  std::vector<TreeEntry> entries;
+  for (const auto& found : fs::recursive_directory_iterator(folder)) {
+    TreeEntry entry;
+    entry.path = found.path().lexically_relative(folder).string();
+    const fs::file_status status = found.symlink_status();
+    if (fs::is_directory(status)) {
+      entry.folder = true;
+      if (!fs::is_empty(found.path())) {
+        continue;
+      }
+    } else if (fs::is_regular_file(status)) {
+      entry.executable = is_executable(found.path());
+      entry.bytes = found.file_size();
+    } else {
+      throw Error(fmt::format("the output {}: {} is {}", name, entry.path,
+                              fs::is_symlink(status) ? "a symbolic link" : "neither a file nor a folder"),
+                  "outputs hold files and folders; copy what the link points to");
+    }
+    entries.push_back(std::move(entry));
+  }
+  std::sort(entries.begin(), entries.end(),
+            [](const TreeEntry& a, const TreeEntry& b) { return a.path < b.path; });
+  return entries;
+}
+
+std::string tree_text(const std::vector<TreeEntry>& entries) {
+  Json list = Json::array();
+  for (const TreeEntry& entry : entries) {
+    if (entry.folder) {
+      list.push_back({{"path", entry.path}, {"folder", true}});
+    } else {
+      list.push_back({{"path", entry.path},
+                      {"digest", "sha256:" + entry.digest.hex()},
+                      {"size", entry.bytes},
+                      {"executable", entry.executable}});
+    }
+  }
+  return Json{{"mlpipe", "tree 1"}, {"entries", std::move(list)}}.dump();
+}
+
+void sync_folders(const fs::path& folder) {
+  for (const auto& found : fs::recursive_directory_iterator(folder)) {
+    if (found.is_directory()) {
+      sync_directory(found.path());
+    }
+  }
+  sync_directory(folder);
+}
+
+void make_folders_read_only(const fs::path& folder) {
+  std::vector<fs::path> folders = {folder};
+  for (const auto& found : fs::recursive_directory_iterator(folder)) {
+    if (found.is_directory()) {
+      folders.push_back(found.path());
+    }
+  }
+  for (const fs::path& one : folders) {
+    change_mode(one, read_only_program);
+  }
+}
+
+// A second name for the same bytes; false when that name is there already.
+bool link_file(const fs::path& from, const fs::path& to) {
+  if (::link(from.c_str(), to.c_str()) == 0) {
+    return true;
+  }
+  if (errno == EEXIST) {
+    return false;
+  }
+  throw_errno(fmt::format("storing {}", to.string()));
+}
+
+}  // namespace
+
+void Blobs::create() const {
+  fs::create_directories(root_ / "blobs" / "sha256");
+  fs::create_directories(root_ / "trees");
+}
+
+fs::path Blobs::path_of_blob(const Digest& digest) const { return root_ / "blobs" / "sha256" / digest.hex(); }
+
+fs::path Blobs::path_of(const Output& output) const {
+  return output.folder ? root_ / "trees" / output.digest.hex() : path_of_blob(output.digest);
+}
+
+bool Blobs::contains(const Output& output) const { return fs::exists(path_of(output)); }
+
+Digest Blobs::add(std::string_view bytes) const {
+  const Digest digest = digest_of(bytes);
+  const fs::path path = path_of_blob(digest);
+  if (!fs::exists(path)) {
+    write_file_atomically(path, bytes, read_only_file);
+  }
+  return digest;
+}
+
+// The file becomes a blob and stays where it is, as a hard link to it.
+Digest Blobs::take_file(const fs::path& path, bool executable) const {
+  const Digest digest = digest_of_file(path);
+  const fs::path blob = path_of_blob(digest);
+  if (executable) {
+    // A mode belongs to the bytes' inode, so a program cannot share them with a plain file.
+    if (!fs::exists(blob)) {
+      write_file_atomically(blob, read_file(path), read_only_file);
+    }
+    change_mode(path, read_only_program);
+    sync_file(path);
+    return digest;
+  }
+  change_mode(path, read_only_file);
+  sync_file(path);
+  if (!link_file(path, blob)) {
+    const fs::path again = path.string() + ".mlpipe-link";
+    if (link_file(blob, again)) {
+      fs::rename(again, path);
+    }
+  }
+  return digest;
+}
+
+Output Blobs::take(const std::string& name, const fs::path& path) const {
+  Output output;
+  output.name = name;
+  const fs::file_status status = fs::symlink_status(path);
+  if (fs::is_regular_file(status)) {
+    output.bytes = fs::file_size(path);
+    output.digest = take_file(path, false);
+    fs::remove(path);
+    sync_directory(root_ / "blobs" / "sha256");
+    return output;
+  }
+  if (!fs::is_directory(status)) {
+    throw Error(fmt::format("the output {} is {}", name,
+                            fs::is_symlink(status) ? "a symbolic link" : "neither a file nor a folder"),
+                "outputs are files and folders; copy what the link points to");
+  }
+  output.folder = true;
+  std::vector<TreeEntry> entries = list_tree(path, name);
+  for (TreeEntry& entry : entries) {
+    if (!entry.folder) {
+      entry.digest = take_file(path / entry.path, entry.executable);
+      output.bytes += entry.bytes;
+    }
+  }
+  output.digest = add(tree_text(entries));
+  sync_directory(root_ / "blobs" / "sha256");
+  const fs::path tree = path_of(output);
+  sync_folders(path);
+  make_folders_read_only(path);
+  // Moving a folder rewrites its "..", for which it must be writable.
+  change_mode(path, 0755);
+  if (::rename(path.c_str(), tree.c_str()) != 0) {
+    if (errno != EEXIST && errno != ENOTEMPTY) {
+      throw_errno(fmt::format("storing the output {}", name));
+    }
+    remove_tree(path);
+  } else {
+    change_mode(tree, read_only_program);
+  }
+  sync_directory(root_ / "trees");
+  return output;
+}
+
+std::vector<TreeEntry> Blobs::entries_of(const Digest& tree) const {
+  std::vector<TreeEntry> entries;
+  try {
+    for (const Json& item : Json::parse(read_file(path_of_blob(tree))).at("entries")) {
+      TreeEntry entry;
+      entry.path = item.at("path");
+      entry.folder = item.value("folder", false);
+      if (!is_inside_path(entry.path)) {
+        throw Error(fmt::format("the tree {} names a path outside of itself", tree.hex()));
+      }
+      if (!entry.folder) {
+        entry.executable = item.at("executable");
+        entry.bytes = item.at("size");
+        entry.digest = Digest::from_hex(item.at("digest").get<std::string>().substr(std::string("sha256:").size()));
+      }
+      entries.push_back(std::move(entry));
+    }
+  } catch (const Json::exception& error) {
+    throw Error(fmt::format("the tree {} is damaged: {}", tree.hex(), error.what()));
+  }
+  return entries;
+}
+
+void Blobs::copy_to(const Output& output, const fs::path& destination) const {
+  if (fs::exists(fs::symlink_status(destination))) {
+    throw UsageError(fmt::format("{} is there already", destination.string()), "name a place that does not exist yet");
+  }
+  if (!output.folder) {
+    fs::copy_file(path_of(output), destination);
+    fs::permissions(destination, fs::perms::owner_write, fs::perm_options::add);
+    return;
+  }
+  fs::create_directories(destination);
+  for (const TreeEntry& entry : entries_of(output.digest)) {
+    const fs::path to = destination / entry.path;
+    fs::create_directories(entry.folder ? to : to.parent_path());
+    if (!entry.folder) {
+      fs::copy_file(path_of_blob(entry.digest), to);
+      change_mode(to, entry.executable ? 0755 : 0644);
+    }
+  }
+}
+
+}  // namespace mlpipe

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipeline/base/digest.hpp"
+#include "pipeline/plan/result.hpp"
+
+namespace mlpipe {
+
+// One entry of a tree; folders appear only when they are empty.
+struct TreeEntry {
+  std::string path;  // inside the tree
+  bool folder = false;
+  bool executable = false;
+  Digest digest;  // of a file's bytes
+  std::uint64_t bytes = 0;
+
+  friend bool operator==(const TreeEntry&, const TreeEntry&) = default;
+};
+
+// Immutable bytes named by their SHA-256:
+//   blobs/sha256/HEX   a file's bytes, or a tree's list of entries (JSON), as OCI layouts name them
+//   trees/HEX/…        a tree laid out for use; its files are hard links to the blobs
+// A name appears only once its bytes are complete and on disk. Any number of processes may write at once.
+class Blobs {
+ public:
+  explicit Blobs(std::filesystem::path root) : root_(std::move(root)) {}
+  // Makes the folders of an empty store.
+  void create() const;
+
+  // Takes a file or folder of the same file system into the store; what was at `path` is gone afterwards. Throws
+  // Error for what is neither (a link, a socket, a device).
+  Output take(const std::string& name, const std::filesystem::path& path) const;
+  Digest add(std::string_view bytes) const;
+
+  bool contains(const Output& output) const;
+  // Where the output lies, read-only.
+  std::filesystem::path path_of(const Output& output) const;
+  std::filesystem::path path_of_blob(const Digest& digest) const;
+  std::vector<TreeEntry> entries_of(const Digest& tree) const;
+
+  // Copies an output to a place that does not exist yet; the copy is writable.
+  void copy_to(const Output& output, const std::filesystem::path& destination) const;
+
+ private:
+  Digest take_file(const std::filesystem::path& path, bool executable) const;
+  std::filesystem::path root_;
+};
+
+}  // namespace mlpipe

@@ -1,0 +1,320 @@
+#include "pipeline/store/store.hpp"
+
+#include <fmt/format.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "pipeline/base/error.hpp"
+#include "pipeline/base/file.hpp"
+#include "pipeline/base/text.hpp"
+
+namespace mlpipe {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+constexpr std::string_view format_line = "mlpipe-store 1\n";
+
+constexpr const char* tables = R"sql(
+CREATE TABLE IF NOT EXISTS file_hashes(path TEXT PRIMARY KEY, stamp TEXT NOT NULL, hashed_at INTEGER NOT NULL,
+  digest BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS actions(action_key BLOB PRIMARY KEY, recipe TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS results(id INTEGER PRIMARY KEY AUTOINCREMENT, action_key BLOB NOT NULL,
+  succeeded INTEGER NOT NULL, failure TEXT NOT NULL, log BLOB NOT NULL, outputs TEXT NOT NULL, metrics TEXT NOT NULL,
+  started INTEGER NOT NULL, finished INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS results_by_key ON results(action_key, id);
+CREATE TABLE IF NOT EXISTS realizations(id INTEGER PRIMARY KEY AUTOINCREMENT, pipeline TEXT NOT NULL,
+  step TEXT NOT NULL, derivation BLOB NOT NULL, action_key BLOB NOT NULL, params TEXT NOT NULL, at INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS realizations_by_step ON realizations(pipeline, step, id);
+CREATE TABLE IF NOT EXISTS runs(id INTEGER PRIMARY KEY AUTOINCREMENT, pipeline TEXT NOT NULL, params TEXT NOT NULL,
+  status TEXT NOT NULL, started INTEGER NOT NULL, finished INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS run_steps(run INTEGER NOT NULL, step TEXT NOT NULL, action_key BLOB NOT NULL,
+  outcome TEXT NOT NULL, result INTEGER NOT NULL, PRIMARY KEY(run, step)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS releases(model TEXT NOT NULL, version INTEGER NOT NULL, tree BLOB NOT NULL,
+  bytes INTEGER NOT NULL, metrics TEXT NOT NULL, provenance TEXT NOT NULL, published INTEGER NOT NULL,
+  PRIMARY KEY(model, version)) WITHOUT ROWID;
+CREATE UNIQUE INDEX IF NOT EXISTS releases_by_tree ON releases(model, tree);
+CREATE TABLE IF NOT EXISTS alias_events(id INTEGER PRIMARY KEY AUTOINCREMENT, model TEXT NOT NULL,
+  alias TEXT NOT NULL, version INTEGER NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS alias_events_by_name ON alias_events(model, alias, id);
+CREATE TABLE IF NOT EXISTS deployments(alias TEXT PRIMARY KEY, model TEXT NOT NULL, target TEXT NOT NULL,
+  shape TEXT NOT NULL, version INTEGER NOT NULL, phase TEXT NOT NULL, generation INTEGER NOT NULL,
+  changed INTEGER NOT NULL) WITHOUT ROWID;
+)sql";
+
+// SQLite's WAL needs shared memory, which these do not give.
+void refuse_network_file_system(const fs::path& directory) {
+  struct statfs status {};
+  if (::statfs(directory.c_str(), &status) != 0) {
+    throw_errno(fmt::format("looking at {}", directory.string()));
+  }
+  constexpr std::array<unsigned int, 6> network = {0x6969, 0xff534d42, 0xfe534d42, 0x517b, 0x5346414f, 0x01021997};
+  for (const unsigned int magic : network) {
+    if (static_cast<unsigned int>(status.f_type) == magic) {
+      throw UsageError(fmt::format("{} is on a network file system, where the store's index would break",
+                                   directory.string()),
+                       "set MLPIPE_STORE to a folder on a local disk");
+    }
+  }
+}
+
+bool is_empty_or_missing(const fs::path& directory) {
+  std::error_code error;
+  return !fs::exists(directory, error) || fs::is_empty(directory, error);
+}
+
+void check_format(const fs::path& directory) {
+  constexpr std::uint64_t longest_format_line = 100;
+  const auto format = read_file_if_exists(directory / "format", longest_format_line);
+  if (!format) {
+    throw UsageError(fmt::format("{} is not a store of mlpipe", directory.string()),
+                     "name another folder with MLPIPE_STORE");
+  }
+  if (*format != format_line) {
+    throw UsageError(fmt::format("{} was written by another version of mlpipe (its format is '{}', this one reads "
+                                 "'{}')",
+                                 directory.string(), printable(trim(*format)), trim(format_line)),
+                     "use that version, or another store");
+  }
+}
+
+std::string to_text(const std::map<std::string, std::string>& values) { return Json(values).dump(); }
+
+Json outputs_to_json(const std::vector<Output>& outputs) {
+  Json list = Json::array();
+  for (const Output& output : outputs) {
+    list.push_back({{"name", output.name}, {"folder", output.folder}, {"digest", output.digest.hex()},
+                    {"bytes", output.bytes}});
+  }
+  return list;
+}
+
+std::vector<Output> outputs_from_json(const std::string& text) {
+  std::vector<Output> outputs;
+  for (const Json& item : Json::parse(text)) {
+    outputs.push_back({item.at("name"), item.at("folder"), Digest::from_hex(item.at("digest").get<std::string>()),
+                       item.at("bytes")});
+  }
+  return outputs;
+}
+
+Result result_from_row(const Statement& row) {
+  Result result;
+  result.id = row.integer(0);
+  result.action_key = row.digest(1);
+  result.succeeded = row.integer(2) != 0;
+  result.failure = row.text(3);
+  result.log = row.digest(4);
+  result.outputs = outputs_from_json(row.text(5));
+  result.metrics = Json::parse(row.text(6)).get<std::map<std::string, double>>();
+  result.started = from_milliseconds(row.integer(7));
+  result.finished = from_milliseconds(row.integer(8));
+  return result;
+}
+
+constexpr const char* result_columns =
+    "id, action_key, succeeded, failure, log, outputs, metrics, started, finished";
+
+}  // namespace
+
+std::int64_t to_milliseconds(std::chrono::system_clock::time_point time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
+std::chrono::system_clock::time_point from_milliseconds(std::int64_t milliseconds) {
+  return std::chrono::system_clock::time_point(std::chrono::milliseconds(milliseconds));
+}
+
+fs::path Store::default_directory(const fs::path& project) {
+  const char* chosen = std::getenv("MLPIPE_STORE");
+  return fs::absolute(chosen != nullptr && *chosen != '\0' ? fs::path(chosen) : project / ".mlpipe").lexically_normal();
+}
+
+Store Store::open(const fs::path& directory) {
+  std::error_code error;
+  if (fs::exists(directory, error) && !fs::is_directory(directory, error)) {
+    throw UsageError(fmt::format("the store {} is a file, not a folder", directory.string()));
+  }
+  if (is_empty_or_missing(directory)) {
+    fs::create_directories(directory, error);
+    if (error) {
+      throw Error(fmt::format("making the store {}: {}", directory.string(), error.message()),
+                  "set MLPIPE_STORE to a folder that can be written");
+    }
+  }
+  refuse_network_file_system(directory);
+  if (!fs::exists(directory / "format")) {
+    // A folder that only another mlpipe has begun to fill is one that it is making right now.
+    const FileLock lock = FileLock::wait(directory / ".making");
+    if (!fs::exists(directory / "format")) {
+      for (const auto& entry : fs::directory_iterator(directory)) {
+        const std::string name = entry.path().filename().string();
+        const bool ours = name == ".making" || name == ".gitignore" || name == "blobs" || name == "trees" ||
+                          name == "jobs" || name == "locks" || name == "deployments" || name == "checkpoints" ||
+                          name.starts_with("index.sqlite");
+        if (!ours) {
+          fs::remove(directory / ".making");
+          throw UsageError(fmt::format("{} is not a store of mlpipe, and not empty", directory.string()),
+                           "name another folder with MLPIPE_STORE");
+        }
+      }
+      Blobs(directory).create();
+      for (const char* folder : {"jobs", "locks", "checkpoints", "deployments"}) {
+        fs::create_directories(directory / folder);
+      }
+      write_file_atomically(directory / ".gitignore", "*\n");
+      Database(directory / "index.sqlite", Database::Mode::read_write).execute(tables);
+      write_file_atomically(directory / "format", format_line);
+    }
+  }
+  check_format(directory);
+  return {directory, std::make_unique<Database>(directory / "index.sqlite", Database::Mode::read_write)};
+}
+
+std::optional<Store> Store::open_existing(const fs::path& directory) {
+  std::error_code error;
+  if (is_empty_or_missing(directory)) {
+    return std::nullopt;
+  }
+  check_format(directory);
+  return Store(directory, std::make_unique<Database>(directory / "index.sqlite", Database::Mode::read_write));
+}
+
+Store::Store(fs::path directory, std::unique_ptr<Database> database)
+    : directory_(std::move(directory)), blobs_(directory_), database_(std::move(database)) {}
+
+fs::path Store::job_directory(const Digest& action_key) const { return directory_ / "jobs" / action_key.hex(); }
+fs::path Store::lock_path(const Digest& action_key) const { return directory_ / "locks" / action_key.hex(); }
+fs::path Store::checkpoint_directory(const Digest& action_key) const {
+  return directory_ / "checkpoints" / action_key.hex();
+}
+fs::path Store::deployment_directory(const std::string& alias) const { return directory_ / "deployments" / alias; }
+
+std::vector<Result> Store::results(const Digest& action_key) const {
+  Statement query = database_->prepare(fmt::format("SELECT {} FROM results WHERE action_key = ? ORDER BY id",
+                                                   result_columns));
+  query.bind(action_key);
+  std::vector<Result> found;
+  while (query.step()) {
+    Result result = result_from_row(query);
+    bool complete = true;
+    for (const Output& output : result.outputs) {
+      complete = complete && blobs_.contains(output);
+    }
+    if (complete) {
+      found.push_back(std::move(result));
+    }
+  }
+  return found;
+}
+
+std::optional<Realization> Store::last_realization(const std::string& pipeline, const std::string& step) const {
+  Statement query = database_->prepare(
+      "SELECT actions.recipe, realizations.params FROM realizations JOIN actions USING(action_key) "
+      "WHERE pipeline = ? AND step = ? ORDER BY id DESC LIMIT 1");
+  query.bind(pipeline).bind(step);
+  if (!query.step()) {
+    return std::nullopt;
+  }
+  return Realization{Recipe::parse(query.text(0)),
+                     Json::parse(query.text(1)).get<std::map<std::string, std::string>>()};
+}
+
+std::optional<Result> Store::last_result(const std::string& pipeline, const std::string& step) const {
+  Statement query = database_->prepare(fmt::format(
+      "SELECT {} FROM results WHERE action_key = (SELECT action_key FROM realizations WHERE pipeline = ? AND step = ? "
+      "ORDER BY id DESC LIMIT 1) ORDER BY id DESC LIMIT 1",
+      result_columns));
+  query.bind(pipeline).bind(step);
+  return query.step() ? std::optional(result_from_row(query)) : std::nullopt;
+}
+
+std::int64_t Store::add_result(const Result& result) {
+  Transaction transaction(*database_);
+  Statement insert = database_->prepare(
+      "INSERT INTO results(action_key, succeeded, failure, log, outputs, metrics, started, finished) "
+      "VALUES(?, ?, ?, ?, ?, ?, ?, ?)");
+  insert.bind(result.action_key).bind(result.succeeded ? 1 : 0).bind(result.failure).bind(result.log);
+  insert.bind(outputs_to_json(result.outputs).dump()).bind(Json(result.metrics).dump());
+  insert.bind(to_milliseconds(result.started)).bind(to_milliseconds(result.finished)).run();
+  const std::int64_t id = database_->last_row_id();
+  transaction.commit();
+  return id;
+}
+
+void Store::add_realization(const std::string& pipeline, const std::string& step, const Digest& derivation,
+                            const Recipe& action, const std::map<std::string, std::string>& params) {
+  const Digest action_key = action.digest();
+  Statement query = database_->prepare(
+      "SELECT derivation, action_key, params FROM realizations WHERE pipeline = ? AND step = ? ORDER BY id DESC "
+      "LIMIT 1");
+  query.bind(pipeline).bind(step);
+  if (query.step() && query.digest(0) == derivation && query.digest(1) == action_key &&
+      query.text(2) == to_text(params)) {
+    return;
+  }
+  Transaction transaction(*database_);
+  database_->prepare("INSERT OR IGNORE INTO actions(action_key, recipe) VALUES(?, ?)")
+      .bind(action_key)
+      .bind(action.text())
+      .run();
+  database_->prepare("INSERT INTO realizations(pipeline, step, derivation, action_key, params, at) "
+                     "VALUES(?, ?, ?, ?, ?, ?)")
+      .bind(pipeline)
+      .bind(step)
+      .bind(derivation)
+      .bind(action_key)
+      .bind(to_text(params))
+      .bind(to_milliseconds(std::chrono::system_clock::now()))
+      .run();
+  transaction.commit();
+}
+
+std::int64_t Store::begin_run(const std::string& pipeline, const std::map<std::string, std::string>& params) {
+  Transaction transaction(*database_);
+  database_->prepare("INSERT INTO runs(pipeline, params, status, started, finished) VALUES(?, ?, 'running', ?, 0)")
+      .bind(pipeline)
+      .bind(to_text(params))
+      .bind(to_milliseconds(std::chrono::system_clock::now()))
+      .run();
+  const std::int64_t id = database_->last_row_id();
+  transaction.commit();
+  return id;
+}
+
+void Store::add_run_step(std::int64_t run, const std::string& step, const Digest& action_key,
+                         const std::string& outcome, std::int64_t result) {
+  database_->prepare("INSERT OR REPLACE INTO run_steps(run, step, action_key, outcome, result) VALUES(?, ?, ?, ?, ?)")
+      .bind(run)
+      .bind(step)
+      .bind(action_key)
+      .bind(outcome)
+      .bind(result)
+      .run();
+}
+
+void Store::end_run(std::int64_t run, const std::string& status) {
+  database_->prepare("UPDATE runs SET status = ?, finished = ? WHERE id = ?")
+      .bind(status)
+      .bind(to_milliseconds(std::chrono::system_clock::now()))
+      .bind(run)
+      .run();
+}
+
+std::vector<RunRecord> Store::runs() const {
+  Statement query = database_->prepare("SELECT id, pipeline, params, status, started FROM runs ORDER BY id DESC");
+  std::vector<RunRecord> found;
+  while (query.step()) {
+    found.push_back({query.integer(0), query.text(1),
+                     Json::parse(query.text(2)).get<std::map<std::string, std::string>>(), query.text(3),
+                     from_milliseconds(query.integer(4))});
+  }
+  return found;
+}
+
+}  // namespace mlpipe

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipeline/plan/result.hpp"
+#include "pipeline/store/blobs.hpp"
+#include "pipeline/store/database.hpp"
+#include "pipeline/store/file_hashes.hpp"
+
+namespace mlpipe {
+
+// One run of a pipeline, as it is remembered.
+struct RunRecord {
+  std::int64_t id = 0;
+  std::string pipeline;
+  std::map<std::string, std::string> params;
+  std::string status;  // "running", "succeeded", "failed", "interrupted"
+  std::chrono::system_clock::time_point started;
+};
+
+// A store: immutable bytes, and an index of what is known about them. Shared by any number of processes on one
+// machine. Not thread-safe: one Store for each thread.
+//   format            "mlpipe-store 1"
+//   blobs/ trees/     bytes by digest (blobs.hpp)
+//   index.sqlite      results, runs, releases (database.hpp)
+//   jobs/KEY/         folders of jobs that run or have not been collected
+//   locks/KEY         kernel locks, held while a key's job runs
+//   checkpoints/KEY/  what a training leaves for its next attempt
+//   deployments/      what serves on this machine
+class Store : public ResultSource {
+ public:
+  // $MLPIPE_STORE, else .mlpipe beside the pipeline's file.
+  static std::filesystem::path default_directory(const std::filesystem::path& project);
+
+  // Opens, and makes it when it is missing. Throws UsageError for a folder that is no store, a store of a newer
+  // format, a network file system; Error when it cannot be written.
+  static Store open(const std::filesystem::path& directory);
+  // Nothing when there is none.
+  static std::optional<Store> open_existing(const std::filesystem::path& directory);
+
+  const std::filesystem::path& directory() const { return directory_; }
+  const Blobs& blobs() const { return blobs_; }
+  const Database& database() const { return *database_; }
+
+  std::filesystem::path job_directory(const Digest& action_key) const;
+  std::filesystem::path lock_path(const Digest& action_key) const;
+  std::filesystem::path checkpoint_directory(const Digest& action_key) const;
+  std::filesystem::path deployment_directory(const std::string& alias) const;
+
+  // Results whose bytes are all there; one with a missing output does not count.
+  std::vector<Result> results(const Digest& action_key) const override;
+  std::optional<Realization> last_realization(const std::string& pipeline, const std::string& step) const override;
+  std::optional<Result> last_result(const std::string& pipeline, const std::string& step) const;
+
+  // Writes down a result and returns its id. Its outputs and log are in the blobs already.
+  std::int64_t add_result(const Result& result);
+  // What the step stands for now, if that is news.
+  void add_realization(const std::string& pipeline, const std::string& step, const Digest& derivation,
+                       const Recipe& action, const std::map<std::string, std::string>& params);
+
+  std::int64_t begin_run(const std::string& pipeline, const std::map<std::string, std::string>& params);
+  void add_run_step(std::int64_t run, const std::string& step, const Digest& action_key, const std::string& outcome,
+                    std::int64_t result);
+  void end_run(std::int64_t run, const std::string& status);
+  std::vector<RunRecord> runs() const;
+
+ private:
+  Store(std::filesystem::path directory, std::unique_ptr<Database> database);
+  std::filesystem::path directory_;
+  Blobs blobs_;
+  std::unique_ptr<Database> database_;
+};
+
+std::int64_t to_milliseconds(std::chrono::system_clock::time_point time);
+std::chrono::system_clock::time_point from_milliseconds(std::int64_t milliseconds);
+
+}  // namespace mlpipe
