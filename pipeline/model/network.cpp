@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -215,6 +216,13 @@ Network read_network(const YamlNode& list, Diagnostics& diagnostics) {
   }
   for (const YamlNode& item : list.items) {
     network.layers.push_back({read_operation(item, diagnostics), item.mark, {}, {}, 0});
+  }
+  const bool learns = std::any_of(network.layers.begin(), network.layers.end(), [](const Layer& one) {
+    return std::holds_alternative<Convolution>(one.operation) || std::holds_alternative<Linear>(one.operation);
+  });
+  if (!list.items.empty() && !learns) {
+    diagnostics.add(list, "no layer of this network has weights, so it cannot learn",
+                    "the smallest network is [flatten, linear: auto]");
   }
   const std::size_t last = network.layers.size() - (network.ends_with_softmax() ? 2 : 1);
   for (std::size_t i = 0; i < network.layers.size(); ++i) {
