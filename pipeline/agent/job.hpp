@@ -12,20 +12,40 @@
 
 namespace mlpipe {
 
+// An address to listen at.
+struct Listen {
+  std::string name;
+  std::string host = "127.0.0.1";  // a numeric address, or localhost
+  std::uint16_t port = 0;          // 0: any free one
+
+  friend bool operator==(const Listen&, const Listen&) = default;
+};
+
 // What mlpipe-agent runs. It stands in a folder of its own, the job's folder:
 //   job.json   this, written before the agent starts
 //   work/      where the program runs
 //   log        its standard output and error, as they come
 //   progress   lines of JSON that the program appends to $MLPIPE_PROGRESS (see Progress)
-//   control    a FIFO: one line "cancel" ends the job
+//   control    a FIFO: a line "cancel" ends the job, "replace ID" replaces a service's program
 //   exit.json  how it ended, written once, atomically, as the agent's last act
+// and for a service that listens:
+//   listen.json   the addresses its sockets are bound to
+//   replace.json  what came of the last request to replace its program
 struct Job {
-  std::vector<std::string> arguments;              // argv; the first is a path, or a name looked up in PATH
+  // argv; the first is a path, or a name looked up in the PATH of `environment`. "{listen:NAME}" within one
+  // becomes the number of the descriptor of that listening socket.
+  std::vector<std::string> arguments;
   std::map<std::string, std::string> environment;  // all that the program sees, besides MLPIPE_PROGRESS
   std::filesystem::path work_directory;            // absolute
   std::optional<std::chrono::milliseconds> timeout;
   std::chrono::milliseconds grace{10'000};  // between SIGTERM and SIGKILL for the whole group
-  bool keep_running = false;  // a service: started again with back-off when it ends by itself, until cancelled
+
+  // A service: started again when it ends by itself, after 100 ms, doubled each time up to 10 s, and from 100
+  // ms again once it ran for 30 s; until cancelled. job.json is read again before each start. Has no timeout.
+  bool keep_running = false;
+  std::vector<Listen> listen;        // bound once by the agent and kept through restarts and replacements
+  std::filesystem::path ready_file;  // absolute; the program makes it when it is ready to take over
+  std::chrono::milliseconds ready_timeout{60'000};  // for a replacement to make its ready_file
 };
 
 // How a job ended. A value, not an exception: a failed step is data.
@@ -33,6 +53,7 @@ struct Ending {
   int exit_code = -1;  // -1: it did not exit by itself
   int signal = 0;      // 0: it was not ended by a signal
   bool timed_out = false;
+  std::chrono::milliseconds timeout{0};  // timed_out: the time that it had
   bool cancelled = false;
   std::string failure;  // not empty: it could not be started, and why
   std::chrono::system_clock::time_point started;
@@ -45,29 +66,52 @@ struct Ending {
 // "exit status 3", "killed by signal 9 (Killed)", "timed out after 2.0 s", "cancelled", "could not start: …".
 std::string describe(const Ending& ending);
 
-// The last line a job reported of how far it is.
+// The last line a job reported of how far it is: an object with these names as keys, all but `done` optional,
+// {"done": 3, "total": 12, "unit": "epoch", "text": "loss 0.12", "rate": 900, "rate_unit": "samples/s",
+// "seconds_left": 41.5}
 struct Progress {
   double done = 0;
-  double total = 0;  // 0: unknown
-  std::string unit;  // "epoch"
-  std::string text;  // "loss 0.1234  accuracy 0.981"
-  double rate = 0;   // 0: unknown
+  double total = 0;       // 0: unknown
+  std::string unit;       // "epoch"
+  std::string text;       // "loss 0.1234  accuracy 0.981"
+  double rate = 0;        // 0: unknown
   std::string rate_unit;  // "samples/s"
   std::optional<double> seconds_left;
 };
 
 void write_job(const std::filesystem::path& job_directory, const Job& job);
+// Throws Error when job.json is missing or not what write_job writes.
 Job read_job(const std::filesystem::path& job_directory);
+// Empty while there is no exit.json. Throws Error when it is not what write_ending writes.
 std::optional<Ending> read_ending(const std::filesystem::path& job_directory);
+void write_ending(const std::filesystem::path& job_directory, const Ending& ending);
+// The last whole line that makes sense; what else the program wrote is ignored.
 std::optional<Progress> read_progress(const std::filesystem::path& job_directory);
+// The bound addresses, with port 0 resolved; empty while there is no listen.json.
+std::vector<Listen> read_listen(const std::filesystem::path& job_directory);
+void write_listen(const std::filesystem::path& job_directory, const std::vector<Listen>& bound);
 
-// Starts `agent` (the path of mlpipe-agent) for a folder that holds job.json, as a process in a session of its
-// own that outlives this one and is not its child. The agent inherits the lock and holds it until it has written
-// exit.json and all of the job's processes are gone; the job does not inherit it. The caller's own hold ends
-// with this call. Returns once the agent has taken over; throws Error when it could not be started.
-void start_agent(const std::filesystem::path& agent, const std::filesystem::path& job_directory, FileLock lock);
+// Starts `agent` (the path of mlpipe-agent) for a folder that holds job.json, as a process in a session of
+// its own that outlives this one and is not its child. The agent inherits the lock and holds it until it has
+// written exit.json and all of the job's processes are gone; the job does not inherit it. So who gets the
+// lock next finds exit.json, or knows that the agent was killed. The caller's own hold ends with this call.
+// Returns once the agent has taken over; throws Error when it could not be started.
+void start_agent(const std::filesystem::path& agent, const std::filesystem::path& job_directory,
+                 FileLock lock);
 
 // Asks a running job to end (SIGTERM to its group, SIGKILL after the grace). False when no agent is there.
 bool cancel_job(const std::filesystem::path& job_directory);
+
+// What came of a request to replace a service's program.
+struct Replacement {
+  bool replaced = false;
+  std::string failure;  // why the old program was kept
+};
+
+// Has the agent of a service start what job.json now says beside the old program, on the same sockets, and
+// waits. Once the new program has made its ready_file, the old one is sent SIGTERM, and SIGKILL after its
+// grace. When the new one does not get ready it is ended, the old one stays, and job.json says again what
+// runs. Throws Error when no agent is there.
+Replacement replace_service(const std::filesystem::path& job_directory);
 
 }  // namespace mlpipe

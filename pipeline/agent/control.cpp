@@ -1,0 +1,95 @@
+#include "pipeline/agent/control.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <nlohmann/json.hpp>
+
+#include "pipeline/base/error.hpp"
+
+namespace mlpipe {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::size_t longest_line = 1024;
+
+fs::path control_path(const fs::path& job_directory) {
+  return job_directory / "control";
+}
+
+}  // namespace
+
+ControlFifo::ControlFifo(const fs::path& job_directory) {
+  const fs::path path = control_path(job_directory);
+  fs::remove(path);
+  if (::mkfifo(path.c_str(), 0600) != 0) {
+    throw_errno(fmt::format("making {}", path.string()));
+  }
+  fifo_ = open_file(path, O_RDWR | O_NONBLOCK);  // for writing too, so that it never comes to its end
+}
+
+std::vector<std::string> ControlFifo::read_lines() {
+  std::array<char, 4096> buffer{};
+  std::vector<std::string> lines;
+  ssize_t count = 0;
+  while ((count = ::read(fifo_.get(), buffer.data(), buffer.size())) > 0) {
+    for (const char c : std::string_view(buffer.data(), static_cast<std::size_t>(count))) {
+      if (c == '\n') {
+        lines.push_back(std::exchange(partial_, ""));
+      } else if (partial_.size() < longest_line) {
+        partial_ += c;
+      }
+    }
+  }
+  return lines;
+}
+
+bool agent_is_there(const fs::path& job_directory) {
+  const fs::path path = control_path(job_directory);
+  const FileDescriptor fifo(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+  if (!fifo) {
+    if (errno == ENXIO || errno == ENOENT) {
+      return false;
+    }
+    throw_errno(fmt::format("opening {}", path.string()));
+  }
+  struct stat status {};
+  if (::fstat(fifo.get(), &status) != 0 || !S_ISFIFO(status.st_mode)) {
+    throw Error(fmt::format("{} is no FIFO", path.string()));
+  }
+  return true;
+}
+
+bool send_control_line(const fs::path& job_directory, std::string_view line) {
+  if (!agent_is_there(job_directory)) {
+    return false;
+  }
+  // For reading too: should the agent end just now, writing must not raise SIGPIPE.
+  const FileDescriptor fifo = open_file(control_path(job_directory), O_RDWR | O_NONBLOCK);
+  write_all(fifo.get(), fmt::format("{}\n", line), control_path(job_directory).string());
+  return true;
+}
+
+std::optional<ReplacementAnswer> read_replacement(const fs::path& job_directory) {
+  const std::optional<std::string> text = read_file_if_exists(job_directory / "replace.json", 1U << 20U);
+  const nlohmann::json json = nlohmann::json::parse(text.value_or(""), nullptr, false);
+  if (!json.is_object()) {
+    return std::nullopt;
+  }
+  return ReplacementAnswer{json.value("request", ""),
+                           {json.value("replaced", false), json.value("failure", "")}};
+}
+
+void write_replacement(const fs::path& job_directory, const ReplacementAnswer& answer) {
+  const nlohmann::json json = {{"request", answer.request},
+                               {"replaced", answer.outcome.replaced},
+                               {"failure", answer.outcome.failure}};
+  write_file_atomically(job_directory / "replace.json",
+                        json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+}  // namespace mlpipe

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipeline/agent/control.hpp"
+#include "pipeline/base/file.hpp"
+
+namespace mlpipe {
+
+using Clock = std::chrono::steady_clock;
+
+// What the agent waits for. From its construction on, SIGCHLD, SIGTERM and SIGINT are blocked and become
+// events.
+class Events {
+ public:
+  explicit Events(const std::filesystem::path& job_directory);
+
+  struct Happened {
+    bool end_requested = false;                  // "cancel", SIGTERM or SIGINT
+    std::optional<std::string> replace_request;  // the id of the last "replace ID"
+  };
+  // Returns when a child ended, somebody asked for something, or the deadline has passed.
+  Happened wait(std::optional<Clock::time_point> deadline);
+
+ private:
+  ControlFifo control_;
+  FileDescriptor signals_;
+};
+
+}  // namespace mlpipe

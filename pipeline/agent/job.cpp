@@ -1,0 +1,221 @@
+#include "pipeline/agent/job.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "pipeline/base/error.hpp"
+#include "pipeline/base/process.hpp"
+
+namespace mlpipe {
+namespace fs = std::filesystem;
+namespace {
+
+using Json = nlohmann::json;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::system_clock;
+
+constexpr std::uint64_t largest_file = std::uint64_t{64} << 20U;
+constexpr off_t progress_window = 64 << 10;  // the last line lies within the last 64 KiB
+
+// Reads a file of JSON with `read`, and says which file it was when it cannot.
+template <class Read>
+auto parse_file(const fs::path& path, const std::string& text, Read read) {
+  try {
+    return read(Json::parse(text));
+  } catch (const Json::exception& error) {
+    throw Error(fmt::format("reading {}: {}", path.string(), error.what()));
+  }
+}
+
+void write_json(const fs::path& path, const Json& json,
+                Json::error_handler_t not_utf8 = Json::error_handler_t::replace) {
+  write_file_atomically(path, json.dump(2, ' ', false, not_utf8) + "\n");
+}
+
+std::int64_t since_epoch(system_clock::time_point time) {
+  return std::chrono::duration_cast<microseconds>(time.time_since_epoch()).count();
+}
+
+system_clock::time_point from_epoch(const Json& json) {
+  return system_clock::time_point(microseconds(json.get<std::int64_t>()));
+}
+
+Json listen_to_json(const std::vector<Listen>& listen) {
+  Json json = Json::array();
+  for (const Listen& one : listen) {
+    json.push_back({{"name", one.name}, {"host", one.host}, {"port", one.port}});
+  }
+  return json;
+}
+
+std::vector<Listen> listen_from_json(const Json& json) {
+  std::vector<Listen> listen;
+  for (const Json& one : json) {
+    listen.push_back({one.at("name"), one.at("host"), one.at("port")});
+  }
+  return listen;
+}
+
+std::optional<double> finite_number(const Json& json, const char* key) {
+  const auto entry = json.find(key);
+  if (entry == json.end() || !entry->is_number() || !std::isfinite(entry->get<double>())) {
+    return std::nullopt;
+  }
+  return entry->get<double>();
+}
+
+std::string text_or_empty(const Json& json, const char* key) {
+  const auto entry = json.find(key);
+  return entry != json.end() && entry->is_string() ? entry->get<std::string>() : "";
+}
+
+std::optional<Progress> parse_progress(std::string_view line) {
+  const Json json = Json::parse(line, nullptr, false);
+  if (!json.is_object() || !finite_number(json, "done")) {
+    return std::nullopt;
+  }
+  Progress progress;
+  progress.done = *finite_number(json, "done");
+  progress.total = finite_number(json, "total").value_or(0);
+  progress.unit = text_or_empty(json, "unit");
+  progress.text = text_or_empty(json, "text");
+  progress.rate = finite_number(json, "rate").value_or(0);
+  progress.rate_unit = text_or_empty(json, "rate_unit");
+  progress.seconds_left = finite_number(json, "seconds_left");
+  return progress;
+}
+
+}  // namespace
+
+std::string describe(const Ending& ending) {
+  if (!ending.failure.empty()) {
+    return fmt::format("could not start: {}", ending.failure);
+  }
+  if (ending.timed_out) {
+    return fmt::format("timed out after {:.1f} s", static_cast<double>(ending.timeout.count()) / 1000);
+  }
+  if (ending.cancelled) {
+    return "cancelled";
+  }
+  return describe(ProcessEnding{ending.exit_code, ending.signal});
+}
+
+void write_job(const fs::path& job_directory, const Job& job) {
+  Json json = {{"arguments", job.arguments},
+               {"environment", job.environment},
+               {"work_directory", job.work_directory.string()},
+               {"grace_ms", job.grace.count()},
+               {"keep_running", job.keep_running},
+               {"listen", listen_to_json(job.listen)},
+               {"ready_file", job.ready_file.string()},
+               {"ready_timeout_ms", job.ready_timeout.count()}};
+  if (job.timeout) {
+    json["timeout_ms"] = job.timeout->count();
+  }
+  try {
+    write_json(job_directory / "job.json", json, Json::error_handler_t::strict);
+  } catch (const Json::exception&) {
+    throw Error(
+        fmt::format("the command or the environment of the job in {} is not UTF-8", job_directory.string()));
+  }
+}
+
+Job read_job(const fs::path& job_directory) {
+  const fs::path path = job_directory / "job.json";
+  Job job = parse_file(path, read_file(path, largest_file), [](const Json& json) {
+    Job read;
+    json.at("arguments").get_to(read.arguments);
+    json.at("environment").get_to(read.environment);
+    read.work_directory = json.at("work_directory").get<std::string>();
+    if (json.contains("timeout_ms")) {
+      read.timeout = milliseconds(json.at("timeout_ms").get<std::int64_t>());
+    }
+    read.grace = milliseconds(json.at("grace_ms").get<std::int64_t>());
+    json.at("keep_running").get_to(read.keep_running);
+    read.listen = listen_from_json(json.at("listen"));
+    read.ready_file = json.at("ready_file").get<std::string>();
+    read.ready_timeout = milliseconds(json.at("ready_timeout_ms").get<std::int64_t>());
+    return read;
+  });
+  if (job.arguments.empty() || !job.work_directory.is_absolute()) {
+    throw Error(fmt::format("reading {}: it needs arguments and an absolute work_directory", path.string()));
+  }
+  return job;
+}
+
+std::optional<Ending> read_ending(const fs::path& job_directory) {
+  const fs::path path = job_directory / "exit.json";
+  const std::optional<std::string> text = read_file_if_exists(path, largest_file);
+  if (!text) {
+    return std::nullopt;
+  }
+  return parse_file(path, *text, [](const Json& json) {
+    Ending ending;
+    json.at("exit_code").get_to(ending.exit_code);
+    json.at("signal").get_to(ending.signal);
+    json.at("timed_out").get_to(ending.timed_out);
+    ending.timeout = milliseconds(json.at("timeout_ms").get<std::int64_t>());
+    json.at("cancelled").get_to(ending.cancelled);
+    json.at("failure").get_to(ending.failure);
+    ending.started = from_epoch(json.at("started_us"));
+    ending.finished = from_epoch(json.at("finished_us"));
+    json.at("peak_memory_bytes").get_to(ending.peak_memory_bytes);
+    return ending;
+  });
+}
+
+void write_ending(const fs::path& job_directory, const Ending& ending) {
+  write_json(job_directory / "exit.json", {{"exit_code", ending.exit_code},
+                                           {"signal", ending.signal},
+                                           {"timed_out", ending.timed_out},
+                                           {"timeout_ms", ending.timeout.count()},
+                                           {"cancelled", ending.cancelled},
+                                           {"failure", ending.failure},
+                                           {"started_us", since_epoch(ending.started)},
+                                           {"finished_us", since_epoch(ending.finished)},
+                                           {"peak_memory_bytes", ending.peak_memory_bytes}});
+}
+
+std::optional<Progress> read_progress(const fs::path& job_directory) {
+  const fs::path path = job_directory / "progress";
+  FileDescriptor file(
+      ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // whatever the program put there
+  if (!file) {
+    return std::nullopt;
+  }
+  const off_t size = ::lseek(file.get(), 0, SEEK_END);
+  const off_t begin = std::max<off_t>(0, size - progress_window);
+  std::string tail(static_cast<std::size_t>(std::max<off_t>(0, size - begin)), '\0');
+  const ssize_t count = ::pread(file.get(), tail.data(), tail.size(), begin);
+  tail.resize(count < 0 ? 0 : static_cast<std::size_t>(count));
+  while (true) {  // from the last whole line backwards
+    const std::size_t end = tail.rfind('\n');
+    if (end == std::string::npos) {
+      return std::nullopt;
+    }
+    tail.resize(end);
+    const std::size_t before = tail.rfind('\n');
+    const std::size_t line_begin = before == std::string::npos ? 0 : before + 1;
+    if (auto progress = parse_progress(std::string_view(tail).substr(line_begin))) {
+      return progress;
+    }
+  }
+}
+
+std::vector<Listen> read_listen(const fs::path& job_directory) {
+  const fs::path path = job_directory / "listen.json";
+  const std::optional<std::string> text = read_file_if_exists(path, largest_file);
+  return text ? parse_file(path, *text, listen_from_json) : std::vector<Listen>{};
+}
+
+void write_listen(const fs::path& job_directory, const std::vector<Listen>& bound) {
+  write_json(job_directory / "listen.json", listen_to_json(bound));
+}
+
+}  // namespace mlpipe

@@ -1,0 +1,191 @@
+// mlpipe-agent [--detach] [--lock-fd N] JOB_DIRECTORY: runs the job that job.json describes and says in
+// exit.json how it ended (see job.hpp).
+//
+// Two processes: the agent, which runs the job, and its guard, which only waits. Should the agent be killed,
+// the kernel kills the job's program; the guard adopts and kills what else is left. Both hold the lock.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+#include <span>
+
+#include "pipeline/agent/run.hpp"
+#include "pipeline/base/error.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+using mlpipe::Error;
+using mlpipe::UsageError;
+
+struct Options {
+  bool detach = false;
+  fs::path job_directory;
+};
+
+Options parse_options(std::span<char* const> arguments) {
+  Options options;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const std::string_view argument = arguments[i];
+    if (argument == "--detach") {
+      options.detach = true;
+    } else if (argument == "--lock-fd" && i + 1 < arguments.size()) {
+      const std::string_view number = arguments[++i];
+      int descriptor = -1;
+      const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), descriptor);
+      if (error != std::errc() || end != number.data() + number.size() || descriptor < 3 ||
+          ::fcntl(descriptor, F_SETFD, FD_CLOEXEC) != 0) {  // held by being open, but not by the job
+        throw UsageError(fmt::format("--lock-fd {}: no open descriptor", number));
+      }
+    } else if (!argument.starts_with("-") && options.job_directory.empty()) {
+      options.job_directory = fs::absolute(argument);
+    } else {
+      throw UsageError("usage: mlpipe-agent [--detach] [--lock-fd N] JOB_DIRECTORY");
+    }
+  }
+  if (!fs::is_directory(options.job_directory)) {
+    throw UsageError(fmt::format("no folder {}", options.job_directory.string()));
+  }
+  return options;
+}
+
+pid_t fork_or_throw() {
+  const pid_t pid = ::fork();
+  if (pid < 0) {
+    mlpipe::throw_errno("starting the agent's process");
+  }
+  return pid;
+}
+
+void end_everything(const mlpipe::Family& family) {
+  sigset_t child_ended;
+  sigemptyset(&child_ended);
+  sigaddset(&child_ended, SIGCHLD);  // blocked by Events or the guard
+  const timespec pause{0, 20'000'000};
+  while (family.reap(), !family.is_empty()) {
+    family.kill_children();
+    ::sigtimedwait(&child_ended, nullptr, &pause);
+  }
+}
+
+// Runs the job; `ready` is called once the control FIFO is there.
+void run_agent(const fs::path& job_directory, const std::function<void(const mlpipe::Agent&)>& ready) {
+  mlpipe::Agent agent(job_directory);
+  fs::remove(job_directory / "exit.json");  // of an earlier run in the same folder
+  ready(agent);
+  mlpipe::Ending ending;
+  ending.started = std::chrono::system_clock::now();
+  try {
+    const mlpipe::Job job = mlpipe::read_job(job_directory);
+    ending = job.keep_running ? run_service(agent, job) : run_job(agent, job);
+  } catch (const std::exception& error) {
+    end_everything(agent.family);
+    std::string_view reason = error.what();
+    constexpr std::string_view doing = "starting ";  // describe() says so already
+    reason.remove_prefix(reason.starts_with(doing) ? doing.size() : 0);
+    ending.failure = reason;
+    ending.finished = std::chrono::system_clock::now();
+  }
+  mlpipe::write_ending(job_directory, ending);
+}
+
+// SIGCHLD and the requests to end, blocked, so that the guard can wait for them.
+sigset_t block_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGCHLD, SIGTERM, SIGINT}) {
+    sigaddset(&signals, signal);
+  }
+  ::sigprocmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+// Waits for the agent, then ends what it left behind. Passes requests to end on.
+int guard(pid_t agent, const mlpipe::Family& family, const sigset_t& signals) {
+  while (true) {
+    for (const mlpipe::Ended& ended : family.reap()) {
+      if (ended.pid == agent) {
+        end_everything(family);
+        return ended.ending.succeeded() ? 0 : 1;
+      }
+    }
+    const int signal = ::sigwaitinfo(&signals, nullptr);
+    if (signal == SIGTERM || signal == SIGINT) {
+      ::kill(agent, SIGTERM);
+    }
+  }
+}
+
+// Points the standard streams away from those of whoever started this.
+void let_go_of_streams(int output) {
+  const mlpipe::FileDescriptor nothing = mlpipe::open_file("/dev/null", O_RDWR);
+  ::dup2(nothing.get(), STDIN_FILENO);
+  ::dup2(output >= 0 ? output : nothing.get(), STDOUT_FILENO);
+  ::dup2(output >= 0 ? output : nothing.get(), STDERR_FILENO);
+}
+
+// The guard and, as its child, the agent. With `ready_pipe`, a byte is written to it once the agent has taken
+// over.
+int run_guarded(const fs::path& job_directory, mlpipe::FileDescriptor ready_pipe) {
+  const bool detached = static_cast<bool>(ready_pipe);
+  const mlpipe::Family family;
+  const sigset_t signals = block_signals();
+  const pid_t agent = fork_or_throw();
+  if (agent > 0) {
+    ready_pipe.close();
+    if (detached) {
+      let_go_of_streams(-1);
+    }
+    return guard(agent, family, signals);
+  }
+  ::setsid();
+  run_agent(job_directory, [&](const mlpipe::Agent& running) {
+    if (detached) {
+      let_go_of_streams(running.log.get());
+      mlpipe::write_all(ready_pipe.get(), "!", "the pipe to the caller");
+      ready_pipe.close();
+    }
+  });
+  return 0;
+}
+
+// Returns in the process that was called once the agent has taken over, or could not.
+int run_detached(const fs::path& job_directory) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+    mlpipe::throw_errno("making a pipe");
+  }
+  mlpipe::FileDescriptor reading(ends[0]);
+  mlpipe::FileDescriptor writing(ends[1]);
+  if (fork_or_throw() > 0) {
+    writing.close();
+    char byte = 0;
+    return ::read(reading.get(), &byte, 1) == 1 ? 0 : 1;  // the agent has said on stderr what is wrong
+  }
+  reading.close();
+  ::setsid();
+  return run_guarded(job_directory, std::move(writing));
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  try {
+    const Options options = parse_options(std::span(arguments, static_cast<std::size_t>(count)).subspan(1));
+    ::signal(SIGPIPE, SIG_IGN);  // the caller may be gone
+    return options.detach ? run_detached(options.job_directory) : run_guarded(options.job_directory, {});
+  } catch (const UsageError& error) {
+    fmt::print(stderr, "mlpipe-agent: {}\n", error.what());
+    return 2;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "mlpipe-agent: {}\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,44 @@
+#include "pipeline/agent/run.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <csignal>
+
+#include "pipeline/base/error.hpp"
+
+namespace mlpipe {
+namespace fs = std::filesystem;
+
+Agent::Agent(const fs::path& directory)
+    : job_directory(directory),
+      log(open_file(directory / "log", O_WRONLY | O_CREAT | O_APPEND, 0644)),
+      events(directory) {}
+
+void Agent::note(std::string_view text) const {
+  try {
+    write_all(log.get(), fmt::format("mlpipe-agent: {}\n", text), "the log");
+  } catch (const Error&) {  // a full disk must not keep the agent from its work
+  }
+}
+
+pid_t Agent::start_program(const Job& job, const Listeners& listeners) const {
+  Command command;
+  for (const std::string& argument : job.arguments) {
+    command.arguments.push_back(listeners.fill_in(argument));
+  }
+  command.environment = job.environment;
+  command.environment->insert_or_assign("MLPIPE_PROGRESS", (job_directory / "progress").string());
+  command.work_directory = job.work_directory;
+  command.standard_output = log.get();
+  command.standard_error = log.get();
+  command.inherited = listeners.descriptors();
+  command.new_group = true;
+  command.signal_when_parent_ends = SIGKILL;
+  if (!job.ready_file.empty()) {
+    fs::remove(job.ready_file);
+  }
+  return Process::start(command).pid();
+}
+
+}  // namespace mlpipe

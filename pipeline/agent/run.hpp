@@ -1,0 +1,33 @@
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+
+#include "pipeline/agent/events.hpp"
+#include "pipeline/agent/family.hpp"
+#include "pipeline/agent/job.hpp"
+#include "pipeline/agent/listeners.hpp"
+
+namespace mlpipe {
+
+// What the agent works with: the job's folder, what it waits for, what it has started, and the job's log.
+struct Agent {
+  explicit Agent(const std::filesystem::path& directory);
+
+  std::filesystem::path job_directory;
+  FileDescriptor log;
+  Events events;
+  Family family;
+
+  // A line of the agent's own in the log.
+  void note(std::string_view text) const;
+  // Starts the job's program in a group of its own that is killed with this process, its ready_file removed.
+  // Throws Error.
+  pid_t start_program(const Job& job, const Listeners& listeners) const;
+};
+
+// Both run the program until all of its processes are gone. They throw Error when it could not be started.
+Ending run_job(Agent& agent, const Job& job);
+Ending run_service(Agent& agent, const Job& job);
+
+}  // namespace mlpipe
