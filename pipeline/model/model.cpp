@@ -29,19 +29,19 @@ const Schema& model_schema() {
       keys("smallest and largest value", {required("least", number("")), required("most", number(""))});
   static const Schema model = keys(
       "a model",
-      {required("mlpipe-model", integer("the format of this file", 1)), required("name", text("the model's name")),
-       required("task", text("what it does", {"classification"})),
+      {required("mlpipe-model", integer("the format of this file", 1)),
+       required("name", text("the model's name")), required("task", text("what it does", {"classification"})),
        required("input", keys("what it takes", {required("name", text("the input's name")),
                                                 required("shape", list("of one example",
                                                                        integer("a size", 1, most_values)))})),
-       optional("columns", list("of a table", keys("a column", {required("name", text("")),
-                                                                required("least", number("")),
-                                                                required("most", number(""))}))),
+       optional("columns", list("of a table",
+                                keys("a column", {required("name", text("")), required("least", number("")),
+                                                  required("most", number(""))}))),
        optional("pixels", range), required("labels", list("in the order of the scores", text(""))),
        required("preprocessing",
-                keys("the scaling", {required("scale", text("", {"none", "standardize", "minmax"})),
-                                     optional("offset", list("", number(""))),
-                                     optional("divisor", list("", number("")))})),
+                keys("the scaling",
+                     {required("scale", text("", {"none", "standardize", "minmax"})),
+                      optional("offset", list("", number(""))), optional("divisor", list("", number("")))})),
        required("network", network_schema()),
        required("weights", keys("", {required("sha256", text("of weights.safetensors"))}))});
   return model;
@@ -71,10 +71,12 @@ Preprocessing read_preprocessing(const YamlNode& node, std::size_t values, Diagn
   preprocessing.offset = numbers_of(node.find("offset"));
   preprocessing.divisor = numbers_of(node.find("divisor"));
   const std::size_t count = preprocessing.offset.size();
-  const bool fits = preprocessing.kind == Preprocessing::Kind::none ? count == 0 : count == 1 || count == values;
+  const bool fits =
+      preprocessing.kind == Preprocessing::Kind::none ? count == 0 : count == 1 || count == values;
   if (!fits || preprocessing.divisor.size() != count) {
-    diagnostics.add(node, fmt::format("the scaling has {} offsets and {} divisors, and an example has {} values",
-                                      count, preprocessing.divisor.size(), values));
+    diagnostics.add(
+        node, fmt::format("the scaling has {} offsets and {} divisors, and an example has {} values", count,
+                          preprocessing.divisor.size(), values));
   }
   for (const float divisor : preprocessing.divisor) {
     if (divisor == 0) {
@@ -116,14 +118,17 @@ void check_version(const YamlDocument& document, Diagnostics& diagnostics) {
     diagnostics.add(document.root, "this is not a model of mlpipe: it has no key 'mlpipe-model'",
                     "model.yaml is written by mlpipe-train; docs say what it holds");
   } else if (as_integer(*version).value_or(0) > newest_format) {
-    diagnostics.add(*version, fmt::format("the model is of format {}, and this mlpipe reads up to {}",
-                                          printable(version->scalar), newest_format),
+    diagnostics.add(*version,
+                    fmt::format("the model is of format {}, and this mlpipe reads up to {}",
+                                printable(version->scalar), newest_format),
                     "use a newer mlpipe");
   }
   diagnostics.throw_if_any();
 }
 
-std::string quoted(const std::string& text) { return nlohmann::json(text).dump(); }
+std::string quoted(const std::string& text) {
+  return nlohmann::json(text).dump();
+}
 
 std::string number_list(const std::vector<float>& numbers) {
   std::vector<std::string> texts;
@@ -148,11 +153,12 @@ std::string preprocessing_text(const Preprocessing& preprocessing) {
 }
 
 std::string model_text(const Model& model) {
-  std::string text = fmt::format("mlpipe-model: {}\nname: {}\ntask: {}\ninput: {{name: {}, shape: {}}}\n",
-                                 newest_format, quoted(model.name), model.task, quoted(model.input_name),
-                                 shape_text(model.input_shape));
+  std::string text =
+      fmt::format("mlpipe-model: {}\nname: {}\ntask: {}\ninput: {{name: {}, shape: {}}}\n", newest_format,
+                  quoted(model.name), model.task, quoted(model.input_name), shape_text(model.input_shape));
   if (model.columns.empty()) {
-    text += fmt::format("pixels: {{least: {}, most: {}}}\n", number_text(model.least), number_text(model.most));
+    text +=
+        fmt::format("pixels: {{least: {}, most: {}}}\n", number_text(model.least), number_text(model.most));
   } else {
     text += "columns:\n";
     for (const Column& column : model.columns) {
@@ -209,7 +215,8 @@ Model read_model(const std::filesystem::path& directory) {
   model.preprocessing = read_preprocessing(*root.find("preprocessing"), model.values(), diagnostics);
   model.network = read_network(*root.find("network"), diagnostics);
   if (!model.network.layers.empty()) {
-    infer_shapes(model.network, model.input_shape, static_cast<std::int64_t>(model.labels.size()), diagnostics);
+    infer_shapes(model.network, model.input_shape, static_cast<std::int64_t>(model.labels.size()),
+                 diagnostics);
   }
   const YamlNode& sha256 = *root.find("weights")->find("sha256");
   if (Digest::is_hex(sha256.scalar)) {

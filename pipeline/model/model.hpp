@@ -18,20 +18,21 @@ struct Column {
   float most = 0;
 };
 
-// A model artifact: a folder that holds model.yaml (this) and weights.safetensors. Only deterministic content:
-// equal training gives equal bytes. Provenance is not here but in the release that names the folder's digest.
+// A model artifact: a folder that holds model.yaml (this) and weights.safetensors. Only deterministic
+// content: equal training gives equal bytes. Provenance is not here but in the release that names the
+// folder's digest.
 struct Model {
   std::string name;
   std::string task = "classification";
   std::string input_name = "input";  // what the Open Inference Protocol calls it; FP32, [-1, input_shape…]
-  Shape input_shape;                 // of one example, without the batch: [1, 8, 8] for an image, [4] for a table
-  std::vector<Column> columns;       // as many as an example has values; empty for images
-  float least = 0;                   // images: the range of a pixel in the training data
+  Shape input_shape;            // of one example, without the batch: [1, 8, 8] for an image, [4] for a table
+  std::vector<Column> columns;  // as many as an example has values; empty for images
+  float least = 0;              // images: the range of a pixel in the training data
   float most = 1;
-  std::vector<std::string> labels;   // in the order of the scores
-  Preprocessing preprocessing;       // applied to a raw example before the network
+  std::vector<std::string> labels;  // in the order of the scores
+  Preprocessing preprocessing;      // applied to a raw example before the network
   Network network;
-  Digest weights;                    // SHA-256 of weights.safetensors
+  Digest weights;  // SHA-256 of weights.safetensors
 
   std::size_t values() const { return element_count(input_shape); }  // raw values in one example
   bool is_image() const { return columns.empty() && input_shape.size() == 3; }
@@ -40,8 +41,8 @@ struct Model {
 inline constexpr const char* model_file = "model.yaml";
 inline constexpr const char* weights_file = "weights.safetensors";
 
-// Reads and checks model.yaml (not the weights). Throws Error that names the file and the fault: missing, not a
-// model of mlpipe, a newer format, a shape that the network cannot take, labels that do not fit the output.
+// Reads and checks model.yaml (not the weights). Throws Error that names the file and the fault: missing, not
+// a model of mlpipe, a newer format, a shape that the network cannot take, labels that do not fit the output.
 Model read_model(const std::filesystem::path& directory);
 
 // Writes model.yaml into an existing folder, the same bytes for the same model.

@@ -41,12 +41,14 @@ Schema convolution() {
       {integer("the number of output channels, with a 3×3 kernel", 1, most_outputs),
        keys("the convolution",
             {required("out", integer("the number of output channels", 1, most_outputs)),
-             optional("kernel", integer("width and height of the kernel, 3 when not given", 1, largest_kernel)),
+             optional("kernel",
+                      integer("width and height of the kernel, 3 when not given", 1, largest_kernel)),
              optional("stride", integer("how far it moves, 1 when not given", 1, largest_kernel)),
-             optional("padding",
-                      either("what surrounds the image: `valid` nothing (when not given), `same` as much as keeps "
-                             "its size at stride 1, or a number of zeros on each side",
-                             {text("by word", {"same", "valid"}), integer("zeros", 0, largest_kernel)}))})});
+             optional(
+                 "padding",
+                 either("what surrounds the image: `valid` nothing (when not given), `same` as much as keeps "
+                        "its size at stride 1, or a number of zeros on each side",
+                        {text("by word", {"same", "valid"}), integer("zeros", 0, largest_kernel)}))})});
 }
 
 Schema layer() {
@@ -55,21 +57,22 @@ Schema layer() {
       "one layer",
       {text("a layer that needs no number",
             {"relu", "gelu", "tanh", "sigmoid", "softmax", "batchnorm", "flatten"}),
-       one_of_keys("a layer with its numbers",
-                   {optional("conv", convolution()),
-                    optional("linear", either("every value with every other",
-                                              {integer("the number of outputs", 1, most_outputs),
-                                               text("as many outputs as there are classes; only as the last layer",
-                                                    {"auto"})})),
-                    optional("maxpool", window("the largest value in each window")),
-                    optional("avgpool", window("the mean of each window")),
-                    optional("dropout", number("the share of values that training sets to zero", 0, highest_rate)),
-                    later("conv1d", "a one-dimensional convolution"),
-                    later("layernorm", "normalises each example"), later("embedding", "a vector for each number"),
-                    later("adaptive-avgpool", "the mean, to a given size"),
-                    later("adaptive-maxpool", "the largest value, to a given size"),
-                    later("residual", "layers whose input is added to their output")},
-                   "layer")});
+       one_of_keys(
+           "a layer with its numbers",
+           {optional("conv", convolution()),
+            optional("linear", either("every value with every other",
+                                      {integer("the number of outputs", 1, most_outputs),
+                                       text("as many outputs as there are classes; only as the last layer",
+                                            {"auto"})})),
+            optional("maxpool", window("the largest value in each window")),
+            optional("avgpool", window("the mean of each window")),
+            optional("dropout", number("the share of values that training sets to zero", 0, highest_rate)),
+            later("conv1d", "a one-dimensional convolution"), later("layernorm", "normalises each example"),
+            later("embedding", "a vector for each number"),
+            later("adaptive-avgpool", "the mean, to a given size"),
+            later("adaptive-maxpool", "the largest value, to a given size"),
+            later("residual", "layers whose input is added to their output")},
+           "layer")});
 }
 
 std::int64_t integer_of(const YamlNode* node, std::int64_t otherwise) {
@@ -88,9 +91,10 @@ Convolution read_convolution(const YamlNode& node, Diagnostics& diagnostics) {
   const YamlNode* padding = node.find("padding");
   if (padding != nullptr && padding->scalar == "same") {
     if (convolution.kernel % 2 == 0) {
-      diagnostics.add(*padding, fmt::format("padding: same needs an odd kernel, and this one is {0}×{0}",
-                                            convolution.kernel),
-                      "take an odd kernel, or write the padding as a number");
+      diagnostics.add(
+          *padding,
+          fmt::format("padding: same needs an odd kernel, and this one is {0}×{0}", convolution.kernel),
+          "take an odd kernel, or write the padding as a number");
     }
     convolution.padding = (convolution.kernel - 1) / 2;
   } else {
@@ -218,7 +222,8 @@ Network read_network(const YamlNode& list, Diagnostics& diagnostics) {
     network.layers.push_back({read_operation(item, diagnostics), item.mark, {}, {}, 0});
   }
   const bool learns = std::any_of(network.layers.begin(), network.layers.end(), [](const Layer& one) {
-    return std::holds_alternative<Convolution>(one.operation) || std::holds_alternative<Linear>(one.operation);
+    return std::holds_alternative<Convolution>(one.operation) ||
+           std::holds_alternative<Linear>(one.operation);
   });
   if (!list.items.empty() && !learns) {
     diagnostics.add(list, "no layer of this network has weights, so it cannot learn",
@@ -228,11 +233,12 @@ Network read_network(const YamlNode& list, Diagnostics& diagnostics) {
   for (std::size_t i = 0; i < network.layers.size(); ++i) {
     const YamlNode* outputs = list.items[i].find("linear");
     if (outputs != nullptr && outputs->scalar == "auto" && i != last) {
-      diagnostics.add(network.layers[i].mark,
-                      fmt::format("layer {} (linear): `auto` stands for the number of classes, so it can only be "
-                                  "the last layer",
-                                  i + 1),
-                      "write the number of outputs here");
+      diagnostics.add(
+          network.layers[i].mark,
+          fmt::format("layer {} (linear): `auto` stands for the number of classes, so it can only be "
+                      "the last layer",
+                      i + 1),
+          "write the number of outputs here");
     }
   }
   return network;

@@ -19,7 +19,7 @@ struct Convolution {  // [channels, height, width] → [out, …]
   std::int64_t stride = 1;
   std::int64_t padding = 0;  // zeros added on each side
 };
-struct Linear {  // [values] → [out]
+struct Linear {          // [values] → [out]
   std::int64_t out = 0;  // 0: `auto`, as many as there are classes; infer_shapes sets it once they are known
 };
 struct Pooling {  // [channels, height, width] → [channels, …]
@@ -48,14 +48,15 @@ struct Layer {
   std::int64_t parameters = 0;  // what training learns, running statistics not counted
 };
 
-// A chain of layers. Its last values are the scores before softmax, one for each class; the softmax that turns
-// them into probabilities always follows, so one written as last layer changes nothing.
+// A chain of layers. Its last values are the scores before softmax, one for each class; the softmax that
+// turns them into probabilities always follows, so one written as last layer changes nothing.
 struct Network {
   std::vector<Layer> layers;
 
   std::int64_t parameters() const;
   const Shape& output() const { return layers.back().output; }
-  bool awaits_classes() const;  // it ends with `linear: auto` and nobody has said yet how many classes there are
+  bool awaits_classes()
+      const;  // it ends with `linear: auto` and nobody has said yet how many classes there are
   bool ends_with_softmax() const;
 };
 
@@ -68,14 +69,14 @@ const Schema& network_schema();
 // Reads a list of layers; every fault becomes a diagnostic at its place. Shapes are not inferred yet.
 Network read_network(const YamlNode& list, Diagnostics& diagnostics);
 
-// Gives every layer its shapes and parameter count, from the shape of an example and, when it is known, the number
-// of classes (which `linear: auto` takes, and which the output is checked against). A layer that does not fit
-// becomes a diagnostic that names it, at its place, and ends the inference with false.
+// Gives every layer its shapes and parameter count, from the shape of an example and, when it is known, the
+// number of classes (which `linear: auto` takes, and which the output is checked against). A layer that does
+// not fit becomes a diagnostic that names it, at its place, and ends the inference with false.
 bool infer_shapes(Network& network, const Shape& input, std::optional<std::int64_t> classes,
                   Diagnostics& diagnostics);
 
-// The network as a YAML list, a layer a line, each line indented by `indent` spaces. Everything that read_network
-// fills in by itself is written out, so the text means the same for ever.
+// The network as a YAML list, a layer a line, each line indented by `indent` spaces. Everything that
+// read_network fills in by itself is written out, so the text means the same for ever.
 std::string network_text(const Network& network, std::size_t indent);
 
 }  // namespace mlpipe

@@ -14,7 +14,8 @@ struct Fault {
   std::string hint;
 };
 
-// What an operation makes of a shape. The call operators return the output and set `parameters`, or throw Fault.
+// What an operation makes of a shape. The call operators return the output and set `parameters`, or throw
+// Fault.
 class ShapeRule {
  public:
   ShapeRule(const Shape& input, std::optional<std::int64_t> classes) : input_(input), classes_(classes) {}
@@ -62,17 +63,20 @@ class ShapeRule {
  private:
   void require_image() const {
     if (input_.size() != 3) {
-      throw Fault{fmt::format("it takes an image, [channels, height, width], and gets {}", shape_text(input_)),
-                  "say how the values form an image with data.shape, and put flatten after the last layer of "
-                  "this kind"};
+      throw Fault{
+          fmt::format("it takes an image, [channels, height, width], and gets {}", shape_text(input_)),
+          "say how the values form an image with data.shape, and put flatten after the last layer of "
+          "this kind"};
     }
   }
 
-  std::int64_t slide(std::int64_t size, std::int64_t kernel, std::int64_t stride, std::int64_t padding) const {
+  std::int64_t slide(std::int64_t size, std::int64_t kernel, std::int64_t stride,
+                     std::int64_t padding) const {
     if (size + 2 * padding < kernel) {
-      throw Fault{fmt::format("its window of {0}×{0} is larger than its input {1}", kernel, shape_text(input_)) +
-                      (padding > 0 ? fmt::format(" with {} zeros on each side", padding) : ""),
-                  "take a smaller window, less pooling before it, or padding"};
+      throw Fault{
+          fmt::format("its window of {0}×{0} is larger than its input {1}", kernel, shape_text(input_)) +
+              (padding > 0 ? fmt::format(" with {} zeros on each side", padding) : ""),
+          "take a smaller window, less pooling before it, or padding"};
     }
     return (size + 2 * padding - kernel) / stride + 1;
   }
@@ -98,10 +102,10 @@ bool check_output(const Network& network, std::optional<std::int64_t> classes, D
   const Layer& last = network.layers.back();
   const std::string label = layer_label(network.layers.size() - 1, last.operation);
   if (last.output.size() != 1) {
-    diagnostics.add(last.mark,
-                    fmt::format("{}: the network ends with {}, and scores are flat", label,
-                                shape_text(last.output)),
-                    "end it with flatten, linear: auto");
+    diagnostics.add(
+        last.mark,
+        fmt::format("{}: the network ends with {}, and scores are flat", label, shape_text(last.output)),
+        "end it with flatten, linear: auto");
     return false;
   }
   if (classes && last.output.front() != *classes) {
@@ -126,8 +130,9 @@ bool infer_shapes(Network& network, const Shape& input, std::optional<std::int64
     try {
       layer.output = std::visit(rule, layer.operation);
       if (element_count(layer.output) > static_cast<std::size_t>(most_values)) {
-        throw Fault{fmt::format("its output {} is more than {} numbers", shape_text(layer.output), most_values),
-                    "take fewer outputs or a larger stride"};
+        throw Fault{
+            fmt::format("its output {} is more than {} numbers", shape_text(layer.output), most_values),
+            "take fewer outputs or a larger stride"};
       }
     } catch (const Fault& fault) {
       diagnostics.add(layer.mark, fmt::format("{}: {}", layer_label(i, layer.operation), fault.message),

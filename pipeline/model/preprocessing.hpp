@@ -5,8 +5,9 @@
 
 namespace mlpipe {
 
-// The scaling between raw data and the network's input: (value - offset) / divisor, element by element. Fitted
-// on the training part only, carried in model.yaml, applied by trainer and server alike, so they cannot differ.
+// The scaling between raw data and the network's input: (value - offset) / divisor, element by element.
+// Fitted on the training part only, carried in model.yaml, applied by trainer and server alike, so they
+// cannot differ.
 struct Preprocessing {
   enum class Kind { none, standardize, minmax };
   Kind kind = Kind::none;

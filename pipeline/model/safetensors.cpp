@@ -47,7 +47,8 @@ class Reader {
 
  private:
   [[noreturn]] void refuse(const std::string& why) const {
-    throw Error(fmt::format("{}: {}", file_, why), "the file is damaged or no safetensors file: write it again");
+    throw Error(fmt::format("{}: {}", file_, why),
+                "the file is damaged or no safetensors file: write it again");
   }
 
   nlohmann::json read_header() {
@@ -125,8 +126,8 @@ class Reader {
     entry.begin = whole_number(offsets[0], "an offset of " + label);
     entry.end = whole_number(offsets[1], "an offset of " + label);
     if (entry.begin > entry.end || entry.end > data_.size()) {
-      refuse(fmt::format("{} is said to be at {} to {}, and there are {} bytes", label, entry.begin, entry.end,
-                         data_.size()));
+      refuse(fmt::format("{} is said to be at {} to {}, and there are {} bytes", label, entry.begin,
+                         entry.end, data_.size()));
     }
     const std::size_t count = element_count(entry.tensor.shape);
     const std::size_t there = entry.end - entry.begin;
@@ -152,7 +153,8 @@ class Reader {
     return shape;
   }
 
-  // The format asks for data without holes and overlaps; with that, every byte of the file belongs to one tensor.
+  // The format asks for data without holes and overlaps; with that, every byte of the file belongs to one
+  // tensor.
   std::vector<NamedTensor> take_values(std::vector<Entry> entries) const {
     std::vector<NamedTensor> tensors;
     std::size_t position = 0;

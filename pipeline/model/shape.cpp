@@ -24,6 +24,8 @@ std::size_t element_count(const Shape& shape) {
   return overflows ? too_many : count;
 }
 
-std::string shape_text(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+std::string shape_text(const Shape& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
 
 }  // namespace mlpipe

@@ -100,8 +100,8 @@ NpzSource read_npz_source(const YamlNode& data, const YamlNode& npz, Diagnostics
 
 DataSource read_source(const YamlNode& data, Diagnostics& diagnostics) {
   constexpr std::array<const char*, 3> kinds = {"csv", "idx", "npz"};
-  const auto count = std::count_if(kinds.begin(), kinds.end(),
-                                   [&](const char* kind) { return data.find(kind) != nullptr; });
+  const auto count =
+      std::count_if(kinds.begin(), kinds.end(), [&](const char* kind) { return data.find(kind) != nullptr; });
   if (count != 1) {
     diagnostics.add(data, fmt::format("data comes from exactly one of csv, idx and npz, and this names {}",
                                       count == 0 ? "none" : "several"));
@@ -134,8 +134,8 @@ std::optional<Shape> read_shape(const YamlNode& list, Diagnostics& diagnostics) 
     diagnostics.add(list, fmt::format("a shape is [values] or [channels, height, width], and this is {}",
                                       shape_text(shape)));
   } else if (element_count(shape) > most_values) {
-    diagnostics.add(list, fmt::format("an example of shape {} is more than {} values", shape_text(shape),
-                                      most_values));
+    diagnostics.add(
+        list, fmt::format("an example of shape {} is more than {} values", shape_text(shape), most_values));
   }
   return shape;
 }
@@ -156,8 +156,9 @@ TrainingData read_data(const YamlNode& data, Diagnostics& diagnostics) {
     NpzSource source;
     source.file = data.scalar;
     if (!holds_expression(data) && source.file.extension() != ".npz") {
-      diagnostics.add(data, fmt::format("'{}' is no .npz file, so more must be said about it", printable(data.scalar)),
-                      "write, for example, data: { csv: FILE, target: COLUMN }");
+      diagnostics.add(
+          data, fmt::format("'{}' is no .npz file, so more must be said about it", printable(data.scalar)),
+          "write, for example, data: { csv: FILE, target: COLUMN }");
     }
     result.source = source;
     return result;

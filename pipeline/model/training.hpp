@@ -42,8 +42,8 @@ struct Split {
 
 struct TrainingData {
   DataSource source;
-  std::optional<Shape> shape;                 // of one example; otherwise the data's own
-  std::optional<Split> split;                 // as written; otherwise the data's own test part, or Split{}
+  std::optional<Shape> shape;                // of one example; otherwise the data's own
+  std::optional<Split> split;                // as written; otherwise the data's own test part, or Split{}
   std::optional<Preprocessing::Kind> scale;  // otherwise standardize for tables, minmax for images
 };
 
@@ -68,13 +68,13 @@ struct Training {
 // What `train:` may be: read by the pipeline's parser and by mlpipe-train, so that they cannot differ.
 const Schema& training_schema();
 
-// Checks `train` against the schema and beyond it, and reads it. Every fault becomes a diagnostic; when there is
-// one, what is returned is not to be used. Scalars that still hold an expression are not checked and read as their
-// defaults, so a pipeline can be checked before its expressions have values.
+// Checks `train` against the schema and beyond it, and reads it. Every fault becomes a diagnostic; when there
+// is one, what is returned is not to be used. Scalars that still hold an expression are not checked and read
+// as their defaults, so a pipeline can be checked before its expressions have values.
 Training read_training(const YamlNode& train, Diagnostics& diagnostics);
 
-// The scalars that name data files, so that a pipeline can make them inputs of its step. Safe on a mapping that
-// failed the check: what is not there is left out.
+// The scalars that name data files, so that a pipeline can make them inputs of its step. Safe on a mapping
+// that failed the check: what is not there is left out.
 std::vector<const YamlNode*> data_file_nodes(const YamlNode& train);
 
 // Whether any scalar in it holds "${{".

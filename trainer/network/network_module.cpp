@@ -71,7 +71,8 @@ class Appender {
   const Layer& layer_;
 };
 
-// Parameters and running statistics layer by layer, without batchnorm's count of batches, which nothing reads.
+// Parameters and running statistics layer by layer, without batchnorm's count of batches, which nothing
+// reads.
 std::vector<std::pair<std::string, torch::Tensor>> tensors_of(nn::Sequential& module) {
   std::vector<std::pair<std::string, torch::Tensor>> tensors;
   for (const auto& child : module->named_children()) {

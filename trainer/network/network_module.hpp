@@ -10,9 +10,9 @@
 
 namespace mlpipe {
 
-// The libtorch module of a network whose shapes were inferred: FP32 [batch, input shape…] → [batch, classes], the
-// scores before softmax (a softmax written as last layer is left out). First weights come from libtorch's random
-// state. Its tensors are named as in PyTorch's nn.Sequential of the same layers: "0.weight", "0.bias".
+// The libtorch module of a network whose shapes were inferred: FP32 [batch, input shape…] → [batch, classes],
+// the scores before softmax (a softmax written as last layer is left out). First weights come from libtorch's
+// random state. Its tensors are named as in PyTorch's nn.Sequential of the same layers: "0.weight", "0.bias".
 torch::nn::Sequential build_module(const Network& network);
 
 // Whether the network works on images, so that channels-last memory is faster.
@@ -24,7 +24,9 @@ void use_channels_last(torch::nn::Sequential& module);
 // Copies of the weights and running statistics, in the order of the layers.
 std::vector<NamedTensor> weights_of(torch::nn::Sequential& module);
 
-// Puts weights into the module. Throws Error, naming `file`, unless they have exactly the module's names and shapes.
-void load_weights(torch::nn::Sequential& module, const std::vector<NamedTensor>& weights, const std::string& file);
+// Puts weights into the module. Throws Error, naming `file`, unless they have exactly the module's names and
+// shapes.
+void load_weights(torch::nn::Sequential& module, const std::vector<NamedTensor>& weights,
+                  const std::string& file);
 
 }  // namespace mlpipe

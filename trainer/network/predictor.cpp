@@ -32,8 +32,8 @@ Predictor Predictor::load(const std::filesystem::path& model_directory) {
   const std::string bytes = read_file(path);
   const Digest digest = digest_of(bytes);
   if (digest != loaded->model.weights) {
-    throw Error(fmt::format("{}: its SHA-256 is {}…, and {} says {}…", path.string(), digest.short_hex(), model_file,
-                            loaded->model.weights.short_hex()),
+    throw Error(fmt::format("{}: its SHA-256 is {}…, and {} says {}…", path.string(), digest.short_hex(),
+                            model_file, loaded->model.weights.short_hex()),
                 "the file was changed or damaged: take the model again from where it came");
   }
   loaded->module = build_module(loaded->model.network);
@@ -54,13 +54,16 @@ Predictor::Predictor(Predictor&&) noexcept = default;
 Predictor& Predictor::operator=(Predictor&&) noexcept = default;
 Predictor::~Predictor() = default;
 
-const Model& Predictor::model() const { return loaded_->model; }
+const Model& Predictor::model() const {
+  return loaded_->model;
+}
 
 std::vector<float> Predictor::predict(std::span<const float> rows, std::size_t count) const {
   const Model& model = loaded_->model;
   const std::size_t values = model.values();
   if (rows.size() != count * values) {
-    throw Error(fmt::format("{} rows of {} values were announced, and {} values came", count, values, rows.size()));
+    throw Error(
+        fmt::format("{} rows of {} values were announced, and {} values came", count, values, rows.size()));
   }
   const c10::InferenceMode inference;
   std::vector<float> scores;

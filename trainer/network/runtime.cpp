@@ -17,7 +17,9 @@ void keep_freed_memory() {
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
 }
 
-void set_compute_threads(int threads) { at::set_num_threads(std::max(threads, 1)); }
+void set_compute_threads(int threads) {
+  at::set_num_threads(std::max(threads, 1));
+}
 
 int available_cores() {
   cpu_set_t cores;
@@ -28,6 +30,8 @@ int available_cores() {
   return std::max(static_cast<int>(std::thread::hardware_concurrency()), 1);
 }
 
-std::string libtorch_version() { return TORCH_VERSION; }
+std::string libtorch_version() {
+  return TORCH_VERSION;
+}
 
 }  // namespace mlpipe

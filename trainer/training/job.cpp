@@ -1,0 +1,137 @@
+#include "trainer/training/job.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ostream>
+
+#include "pipeline/base/file.hpp"
+#include "pipeline/base/text.hpp"
+#include "trainer/network/runtime.hpp"
+#include "trainer/training/loop.hpp"
+#include "trainer/training/progress.hpp"
+
+namespace mlpipe {
+namespace {
+
+Training read_config(const YamlDocument& config) {
+  Diagnostics diagnostics(config);
+  if (holds_expression(config.root)) {
+    diagnostics.add(config.root, "it holds ${{ }} expressions, which only `mlpipe run` gives values",
+                    "write the values themselves when you call mlpipe-train by hand");
+  }
+  Training training = read_training(config.root, diagnostics);
+  diagnostics.throw_if_any();
+  return training;
+}
+
+// Now that the data says how large an example is and how many classes there are.
+void fit_network_to(const Dataset& dataset, const YamlDocument& config, Network& network) {
+  Diagnostics diagnostics(config);
+  infer_shapes(network, dataset.shape, static_cast<std::int64_t>(dataset.labels.size()), diagnostics);
+  diagnostics.throw_if_any();
+}
+
+Preprocessing fit_to(const Dataset& dataset, std::optional<Preprocessing::Kind> wanted) {
+  using Kind = Preprocessing::Kind;
+  const Kind kind = wanted.value_or(dataset.is_image() ? Kind::minmax : Kind::standardize);
+  return fit_preprocessing(kind, dataset.training.values, dataset.values(), dataset.is_image());
+}
+
+std::vector<float> scaled(const Preprocessing& preprocessing, const Examples& examples, std::size_t values) {
+  std::vector<float> result(examples.values.size());
+  preprocessing.apply(examples.values, result, values);
+  return result;
+}
+
+std::vector<Column> columns_of(const Dataset& dataset) {
+  std::vector<Column> columns;
+  for (const std::string& name : dataset.columns) {
+    const std::size_t index = columns.size();
+    const std::vector<float>& values = dataset.training.values;
+    Column column{name, values[index], values[index]};
+    for (std::size_t i = index; i < values.size(); i += dataset.values()) {
+      column.least = std::min(column.least, values[i]);
+      column.most = std::max(column.most, values[i]);
+    }
+    columns.push_back(std::move(column));
+  }
+  return columns;
+}
+
+Model describe_model(const std::string& name, const Dataset& dataset, const Network& network) {
+  Model model;
+  model.name = name;
+  model.input_shape = dataset.shape;
+  model.columns = columns_of(dataset);
+  if (dataset.is_image()) {
+    const auto [least, most] =
+        std::minmax_element(dataset.training.values.begin(), dataset.training.values.end());
+    model.least = *least;
+    model.most = *most;
+  }
+  model.labels = dataset.labels;
+  model.network = network;
+  return model;
+}
+
+void make_folder(const std::filesystem::path& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error || !std::filesystem::is_directory(path)) {
+    throw Error(fmt::format("making the folder {}: {}", path.string(),
+                            error ? error.message() : "there is something else with this name"));
+  }
+}
+
+// The weights first: model.yaml names their digest, so a folder with a model.yaml is complete.
+void write_artifact(Model& model, const std::vector<NamedTensor>& weights,
+                    const std::filesystem::path& directory) {
+  write_safetensors(directory / weights_file, weights);
+  model.weights = digest_of_file(directory / weights_file);
+  write_model(model, directory);
+}
+
+std::string opening_line(const Dataset& dataset, const Network& network, int threads) {
+  return fmt::format("{}: {} examples to train on, {} held out, {} labels; {} layers, {} parameters; {}",
+                     dataset.source, grouped(static_cast<std::int64_t>(dataset.training.count())),
+                     grouped(static_cast<std::int64_t>(dataset.held_out.count())), dataset.labels.size(),
+                     network.layers.size(), grouped(network.parameters()),
+                     count_of(static_cast<std::size_t>(threads), "thread"));
+}
+
+}  // namespace
+
+Metrics run_training(const TrainingJob& job, const StopRequest& stop, std::ostream& out) {
+  Training training = read_config(job.config);
+  const int threads = job.threads.value_or(static_cast<int>(training.threads.value_or(available_cores())));
+  make_folder(job.model_directory);
+  make_folder(job.report_directory);
+  set_compute_threads(threads);
+
+  const Dataset dataset = read_dataset(training.data);
+  throw_if_stopped(stop);
+  fit_network_to(dataset, job.config, training.network);
+  out << opening_line(dataset, training.network, threads) << std::endl;
+
+  Model model = describe_model(job.name, dataset, training.network);
+  model.preprocessing = fit_to(dataset, training.data.scale);
+  const std::vector<float> inputs = scaled(model.preprocessing, dataset.training, dataset.values());
+  const std::vector<float> held_out = scaled(model.preprocessing, dataset.held_out, dataset.values());
+  ProgressReport progress(out, training.epochs);
+  const TrainedNetwork trained =
+      train_network(training, {inputs, dataset.training.classes}, {held_out, dataset.held_out.classes}, stop,
+                    [&](const EpochResult& epoch) { progress.epoch_ended(epoch); });
+
+  write_artifact(model, trained.weights, job.model_directory);
+  const Predictor predictor = Predictor::load(job.model_directory);
+  const Evaluation evaluation = evaluate(predictor, dataset.held_out);
+  write_held_out(model, dataset.held_out, evaluation, job.report_directory);
+  const Metrics metrics = {
+      evaluation.accuracy,        evaluation.loss,          trained.last.loss,       training.epochs,
+      model.network.parameters(), dataset.training.count(), dataset.held_out.count()};
+  write_metrics(metrics, job.report_directory);
+  return metrics;
+}
+
+}  // namespace mlpipe

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <filesystem>
+#include <iosfwd>
+#include <optional>
+#include <string>
+
+#include "pipeline/base/yaml.hpp"
+#include "trainer/training/report.hpp"
+#include "trainer/training/stop.hpp"
+
+namespace mlpipe {
+
+// What mlpipe-train was asked for.
+struct TrainingJob {
+  YamlDocument config;  // the mapping `train:`
+  std::string name;     // of the model
+  std::filesystem::path model_directory;
+  std::filesystem::path report_directory;
+  std::optional<int> threads;  // goes before the config's own
+};
+
+// Reads the data, trains, writes model and report (folders are made), and returns the metrics. `out` is told
+// how far it is. Nothing is written to the model's folder before the training has ended well. Throws
+// SpecError and UsageError for a wrong config or wrong data, Error for a training that fails, Stopped when it
+// is asked to stop.
+Metrics run_training(const TrainingJob& job, const StopRequest& stop, std::ostream& out);
+
+}  // namespace mlpipe
