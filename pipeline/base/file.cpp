@@ -184,6 +184,15 @@ std::optional<FileLock> FileLock::try_lock(const fs::path& path) {
   return FileLock(std::move(file));
 }
 
+bool FileLock::is_held(const fs::path& path) {
+  std::error_code error;
+  if (!fs::exists(path, error)) {
+    return false;
+  }
+  const FileDescriptor file = open_file(path, O_RDONLY);
+  return ::flock(file.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
 TemporaryDirectory::TemporaryDirectory(const fs::path& parent) {
   std::string name = (parent / "mlpipe-XXXXXX").string();
   if (::mkdtemp(name.data()) == nullptr) {

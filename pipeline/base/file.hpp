@@ -71,6 +71,9 @@ class FileLock {
   // Empty when somebody else holds it.
   static std::optional<FileLock> try_lock(const std::filesystem::path& path);
 
+  // Whether anybody holds it now.
+  static bool is_held(const std::filesystem::path& path);
+
   int descriptor() const { return descriptor_.get(); }
   // Gives up this process's hold without ending the hold of a child that inherited it.
   void release() { descriptor_.close(); }

@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS alias_events(id INTEGER PRIMARY KEY AUTOINCREMENT, mo
   alias TEXT NOT NULL, version INTEGER NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS alias_events_by_name ON alias_events(model, alias, id);
 CREATE TABLE IF NOT EXISTS deployments(alias TEXT PRIMARY KEY, model TEXT NOT NULL, target TEXT NOT NULL,
-  shape TEXT NOT NULL, version INTEGER NOT NULL, phase TEXT NOT NULL, generation INTEGER NOT NULL,
+  version INTEGER NOT NULL, phase TEXT NOT NULL, generation INTEGER NOT NULL,
   changed INTEGER NOT NULL) WITHOUT ROWID;
 )sql";
 

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace mlpipe {
+
+struct HttpAnswer {
+  int status = 0;
+  std::string body;
+};
+
+// One request to a server on this machine. Nothing when it cannot be reached or does not answer in time.
+// `token`, when not empty, is sent as a bearer token.
+std::optional<HttpAnswer> http_get(const std::string& host, int port, const std::string& path,
+                                   const std::string& token, std::chrono::milliseconds timeout);
+std::optional<HttpAnswer> http_post(const std::string& host, int port, const std::string& path,
+                                    std::string_view json, const std::string& token,
+                                    std::chrono::milliseconds timeout);
+
+}  // namespace mlpipe

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "pipeline/deploy/target.hpp"
+
+namespace mlpipe {
+
+struct LocalServing {
+  std::string alias;
+  std::string host;
+  int port = 0;                    // 0: any free one
+  std::filesystem::path agent;     // mlpipe-agent
+  std::filesystem::path server;    // mlpipe-serve
+  std::string server_identity;
+};
+
+// Serves from one process of this machine: mlpipe-serve, supervised by an mlpipe-agent that keeps the listening
+// sockets, starts the server again when it ends by itself, and swaps its program without refusing a connection.
+// What it needs to know stands in `directory`, which is the agent's job folder.
+class LocalTarget : public Target {
+ public:
+  LocalTarget(std::filesystem::path directory, LocalServing serving);
+
+  // The deployment that stands in a folder, as it was begun.
+  static LocalTarget existing(const std::filesystem::path& directory, const std::filesystem::path& agent);
+
+  ServingState observe() override;
+  WantedServing wanted() override;
+  void bring_up(const ServedRelease& candidate) override;
+  void shift(const ServedRelease& candidate) override;
+  void settle(const ServedRelease& candidate) override;
+  void withdraw(const ServedRelease& previous) override;
+  void stop() override;
+
+  std::filesystem::path log_file() const { return directory_ / "log"; }
+
+ private:
+  bool is_running() const;
+  void write_service(const ServedRelease& release) const;
+  void start(const ServedRelease& candidate);
+  void wait_until_ready();
+  void load(const ServedRelease& candidate);
+  std::string admin_token() const;
+  int port_of(const std::string& socket) const;
+
+  std::filesystem::path directory_;
+  std::filesystem::path lock_;
+  LocalServing serving_;
+};
+
+}  // namespace mlpipe

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+
+#include "pipeline/plan/plan.hpp"
+#include "pipeline/spec/spec.hpp"
+
+namespace mlpipe {
+
+// Where a release comes from, as JSON: the pipeline, its params, each step's derivation and action key, and the git
+// revision of the project's folder ("3f2a… with local changes"; left out when it is no git checkout).
+std::string provenance_of(const Spec& spec, const Plan& plan);
+
+}  // namespace mlpipe

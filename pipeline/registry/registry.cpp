@@ -1,0 +1,195 @@
+#include "pipeline/registry/registry.hpp"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "pipeline/base/error.hpp"
+#include "pipeline/base/scalar.hpp"
+#include "pipeline/base/text.hpp"
+
+namespace mlpipe {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr const char* release_columns = "model, version, tree, bytes, metrics, provenance, published";
+
+Release release_from_row(const Statement& row) {
+  Release release;
+  release.model = row.text(0);
+  release.version = static_cast<int>(row.integer(1));
+  release.artifact = {"model", true, row.digest(2), static_cast<std::uint64_t>(row.integer(3))};
+  release.metrics = Json::parse(row.text(4)).get<std::map<std::string, double>>();
+  release.provenance = row.text(5);
+  release.published = from_milliseconds(row.integer(6));
+  return release;
+}
+
+}  // namespace
+
+std::vector<std::string> Registry::models() const {
+  Statement query = store_.database().prepare("SELECT DISTINCT model FROM releases ORDER BY model");
+  std::vector<std::string> names;
+  while (query.step()) {
+    names.push_back(query.text(0));
+  }
+  return names;
+}
+
+std::vector<Release> Registry::releases(const std::string& model) const {
+  Statement query = store_.database().prepare(
+      fmt::format("SELECT {} FROM releases WHERE model = ? ORDER BY version", release_columns));
+  query.bind(model);
+  std::vector<Release> found;
+  while (query.step()) {
+    found.push_back(release_from_row(query));
+  }
+  return found;
+}
+
+std::optional<Release> Registry::find(const std::string& model, int version) const {
+  Statement query = store_.database().prepare(
+      fmt::format("SELECT {} FROM releases WHERE model = ? AND version = ?", release_columns));
+  query.bind(model).bind(version);
+  return query.step() ? std::optional(release_from_row(query)) : std::nullopt;
+}
+
+std::map<Digest, int> Registry::versions_by_tree(const std::string& model) const {
+  Statement query = store_.database().prepare("SELECT tree, version FROM releases WHERE model = ?");
+  query.bind(model);
+  std::map<Digest, int> versions;
+  while (query.step()) {
+    versions[query.digest(0)] = static_cast<int>(query.integer(1));
+  }
+  return versions;
+}
+
+Release Registry::publish(const std::string& model, const Output& artifact,
+                          const std::map<std::string, double>& metrics, const std::string& provenance) {
+  const Database& database = store_.database();
+  Transaction transaction(database);
+  Statement known = database.prepare(
+      fmt::format("SELECT {} FROM releases WHERE model = ? AND tree = ?", release_columns));
+  known.bind(model).bind(artifact.digest);
+  if (known.step()) {
+    return release_from_row(known);
+  }
+  Statement last = database.prepare("SELECT coalesce(max(version), 0) FROM releases WHERE model = ?");
+  last.bind(model).step();
+  Release release{model,   static_cast<int>(last.integer(0)) + 1, artifact, metrics, provenance,
+                  std::chrono::system_clock::now()};
+  database
+      .prepare("INSERT INTO releases(model, version, tree, bytes, metrics, provenance, published) "
+               "VALUES(?, ?, ?, ?, ?, ?, ?)")
+      .bind(model)
+      .bind(release.version)
+      .bind(artifact.digest)
+      .bind(static_cast<std::int64_t>(artifact.bytes))
+      .bind(Json(metrics).dump())
+      .bind(provenance)
+      .bind(to_milliseconds(release.published))
+      .run();
+  transaction.commit();
+  return release;
+}
+
+std::vector<AliasEvent> Registry::history(const std::string& model, const std::string& alias) const {
+  Statement query = store_.database().prepare(
+      "SELECT version, reason, at FROM alias_events WHERE model = ? AND alias = ? ORDER BY id");
+  query.bind(model).bind(alias);
+  std::vector<AliasEvent> events;
+  while (query.step()) {
+    events.push_back({model, alias, static_cast<int>(query.integer(0)), query.text(1),
+                      from_milliseconds(query.integer(2))});
+  }
+  return events;
+}
+
+std::map<std::string, int> Registry::aliases(const std::string& model) const {
+  Statement query =
+      store_.database().prepare("SELECT alias, version FROM alias_events WHERE model = ? ORDER BY id");
+  query.bind(model);
+  std::map<std::string, int> found;
+  while (query.step()) {
+    found[query.text(0)] = static_cast<int>(query.integer(1));
+  }
+  return found;
+}
+
+std::optional<Release> Registry::resolve(const std::string& model, const std::string& alias) const {
+  const std::vector<AliasEvent> events = history(model, alias);
+  return events.empty() ? std::nullopt : find(model, events.back().version);
+}
+
+std::optional<AliasState> Registry::alias_state(const std::string& model, const std::string& alias) const {
+  const std::vector<AliasEvent> events = history(model, alias);
+  if (events.empty()) {
+    return std::nullopt;
+  }
+  const auto current = find(model, events.back().version);
+  if (!current) {
+    return std::nullopt;
+  }
+  AliasState state{current->version, current->artifact.digest, current->metrics, {}};
+  std::map<int, bool> set_aside;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    if (i > 0 && events[i].by_hand()) {
+      set_aside[events[i - 1].version] = true;
+    }
+    set_aside[events[i].version] = false;
+  }
+  for (const auto& [version, aside] : set_aside) {
+    if (const auto release = aside ? find(model, version) : std::nullopt) {
+      state.set_aside.push_back(release->artifact.digest);
+    }
+  }
+  return state;
+}
+
+void Registry::move_alias(const std::string& model, const std::string& alias, int version,
+                          const std::string& reason) {
+  store_.database()
+      .prepare("INSERT INTO alias_events(model, alias, version, reason, at) VALUES(?, ?, ?, ?, ?)")
+      .bind(model)
+      .bind(alias)
+      .bind(version)
+      .bind(reason)
+      .bind(to_milliseconds(std::chrono::system_clock::now()))
+      .run();
+}
+
+Release Registry::resolve_reference(const std::string& reference) const {
+  const std::size_t mark = reference.find_first_of(":@");
+  const std::string model = reference.substr(0, mark);
+  const std::vector<Release> all = releases(model);
+  if (all.empty()) {
+    throw UsageError(fmt::format("there is no release of a model '{}'", printable(model)),
+                     suggest_name(model, models()));
+  }
+  if (mark == std::string::npos) {
+    return all.back();
+  }
+  const std::string which = reference.substr(mark + 1);
+  if (reference[mark] == '@') {
+    const std::map<std::string, int> known = aliases(model);
+    const auto found = known.find(which);
+    if (found == known.end()) {
+      std::vector<std::string> names;
+      for (const auto& [name, version] : known) {
+        names.push_back(name);
+      }
+      throw UsageError(fmt::format("{} has no alias '{}'", model, printable(which)), suggest_name(which, names));
+    }
+    return *find(model, found->second);
+  }
+  const auto version = parse_integer(which);
+  const auto release = version ? find(model, static_cast<int>(*version)) : std::nullopt;
+  if (!release) {
+    throw UsageError(fmt::format("{} has no version '{}'", model, printable(which)),
+                     fmt::format("it has 1 to {}", all.back().version));
+  }
+  return *release;
+}
+
+}  // namespace mlpipe

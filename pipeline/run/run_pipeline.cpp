@@ -1,0 +1,237 @@
+#include "pipeline/run/run_pipeline.hpp"
+
+#include "pipeline/base/error.hpp"
+#include "pipeline/deploy/deployments.hpp"
+#include "pipeline/deploy/local_target.hpp"
+#include "pipeline/deploy/rollout.hpp"
+#include "pipeline/exec/snapshot.hpp"
+#include "pipeline/registry/gate.hpp"
+#include "pipeline/registry/provenance.hpp"
+
+namespace mlpipe {
+namespace {
+
+using Outcome = RunReport::Outcome;
+
+// A release that no deployment serves still gets a name that moves.
+constexpr const char* alias_without_deployment = "latest";
+
+std::string alias_of(const Spec& spec) { return spec.deploy ? spec.deploy->alias : alias_without_deployment; }
+
+std::unique_ptr<Target> target_of(const Spec& spec, const Programs& programs, const std::filesystem::path& store,
+                                  FileHashes& hashes) {
+  if (!spec.deploy) {
+    return nullptr;
+  }
+  LocalServing serving{spec.deploy->alias, spec.deploy->host, spec.deploy->port, programs.agent, programs.serve,
+                       identity_of(programs.serve, hashes)};
+  if (serving.server_identity.empty()) {
+    throw Error("mlpipe-serve is not installed beside mlpipe, and the pipeline deploys",
+                "install all of mlpipe's programs into one folder");
+  }
+  return std::make_unique<LocalTarget>(store / "deployments" / spec.deploy->alias, std::move(serving));
+}
+
+Observed observe(const Spec& spec, const Store* store, Target* target) {
+  Observed observed;
+  if (spec.model && store != nullptr) {
+    const Registry registry(*store);
+    observed.alias = registry.alias_state(spec.model->name, alias_of(spec));
+    observed.releases = registry.versions_by_tree(spec.model->name);
+    if (target != nullptr) {
+      observed.serving = target->observe();
+    }
+  }
+  return observed;
+}
+
+// An alias names one deployment on this store: another model must not take it over unnoticed.
+void check_alias_is_free(const Spec& spec, const Store& store) {
+  if (!spec.deploy || !spec.model) {
+    return;
+  }
+  const auto record = find_deployment(store, spec.deploy->alias);
+  if (record && record->model != spec.model->name && record->phase != "stopped") {
+    throw UsageError("the alias '" + spec.deploy->alias + "' already serves the model '" + record->model +
+                         "' from this store",
+                     "give this deployment another alias, or stop that one with `mlpipe down`");
+  }
+}
+
+// What the cached steps stand for now, so that the next plan can say what changed since.
+void write_down_cached(const Plan& plan, const Spec& spec, Store& store) {
+  for (const PlannedStep& planned : plan.steps()) {
+    if (planned.state == PlannedStep::State::cached) {
+      store.add_realization(spec.name, planned.step->name, planned.derivation, *planned.action,
+                            planned.step->params);
+    }
+  }
+}
+
+// Whether every step has its result.
+bool write_down_run(const Plan& plan, Store& store, std::int64_t run) {
+  bool complete = true;
+  for (const PlannedStep& planned : plan.steps()) {
+    store.add_run_step(run, planned.step->name, planned.action_key, name_of(planned.state),
+                       planned.result ? planned.result->id : 0);
+    complete = complete && (planned.state == PlannedStep::State::cached ||
+                            planned.state == PlannedStep::State::succeeded);
+  }
+  return complete;
+}
+
+// The gate, then the release. Nothing when the gate held it back.
+std::optional<Release> publish(const Spec& spec, const Plan& plan, const Observed& observed, Registry& registry,
+                               RunObserver& observer, RunReport& report) {
+  report.gate_failures = unmet_gate(spec, plan, observed.alias);
+  if (!report.gate_failures.empty()) {
+    report.outcome = Outcome::failed;
+    return std::nullopt;
+  }
+  observer.gate_passed(spec, report);
+  const Release release = registry.publish(spec.model->name, *model_output(spec, plan), release_metrics(spec, plan),
+                                           provenance_of(spec, plan));
+  report.new_version = report.effects.publish == Effects::Publish::publish;
+  report.changed = true;
+  observer.published(release, report.new_version);
+  return release;
+}
+
+// Brings the release to its traffic; the alias moves only when it serves.
+void deploy(const Spec& spec, const Store& store, Registry& registry, Target& target, const Release& release,
+            RunObserver& observer, RunReport& report) {
+  observer.rolling_out(release, report.effects);
+  report.changed = true;
+  std::optional<ServedRelease> previous;
+  if (const auto current = registry.resolve(release.model, spec.deploy->alias)) {
+    previous = served(store, *current);
+  }
+  const Rollout rollout = roll_out(target, served(store, release), previous, [&](Rollout::Phase phase) {
+    record_deployment(store, spec.deploy->alias, release.model, spec.deploy->target, release.version, name_of(phase));
+  });
+  if (rollout.phase() != Rollout::Phase::promoted) {
+    report.outcome = Outcome::failed;
+    report.rollout_failure = rollout.failure();
+  }
+}
+
+void carry_out_effects(const Spec& spec, const Plan& plan, const Store& store, Target* target, RunObserver& observer,
+                       RunReport& report) {
+  if (!spec.model) {
+    return;
+  }
+  const FileLock lock = FileLock::wait(rollout_lock(store, alias_of(spec)));
+  Registry registry(store);
+  const Observed observed = observe(spec, &store, target);
+  report.effects = plan_effects(spec, plan, observed, target != nullptr ? target->wanted() : WantedServing{});
+  const Effects::Publish wanted = report.effects.publish;
+  std::optional<Release> release = registry.resolve(spec.model->name, alias_of(spec));
+  bool alias_moves = false;
+  if (wanted == Effects::Publish::publish || wanted == Effects::Publish::move) {
+    if (const auto published = publish(spec, plan, observed, registry, observer, report)) {
+      release = published;
+      report.release = published;
+      alias_moves = true;
+    } else {
+      // The gate held the new release back: what stands behind the alias must still be served.
+      report.effects.rollout = observed.alias && target != nullptr && !observed.serving.running
+                                   ? Effects::Rollout::start
+                                   : Effects::Rollout::unchanged;
+    }
+  }
+  const Effects::Rollout rollout = report.effects.rollout;
+  if (target != nullptr && release && rollout != Effects::Rollout::unchanged && rollout != Effects::Rollout::none) {
+    deploy(spec, store, registry, *target, *release, observer, report);
+  }
+  if (alias_moves && report.rollout_failure.empty()) {
+    registry.move_alias(release->model, alias_of(spec), release->version, report.new_version ? "published" : "moved");
+  }
+  if (target != nullptr) {
+    report.address = target->observe().address;
+  }
+}
+
+const char* name_of(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::succeeded:
+      return "succeeded";
+    case Outcome::failed:
+      return "failed";
+    case Outcome::interrupted:
+      return "interrupted";
+  }
+  return "";
+}
+
+}  // namespace
+
+RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
+  RunReport report;
+  report.spec = std::make_shared<const Spec>(load_spec(request.file, request.set));
+  const Spec& spec = *report.spec;
+  report.store = Store::default_directory(spec.project);
+  std::optional<Store> store =
+      request.dry_run ? Store::open_existing(report.store) : std::optional(Store::open(report.store));
+  const Programs programs = Programs::beside_this_one();
+  FileHashes hashes(store ? &store->database() : nullptr);
+  const std::unique_ptr<Target> target = target_of(spec, programs, report.store, hashes);
+  const NoResults no_results;
+  const Snapshot snapshot = take_snapshot(
+      spec, programs, hashes, store ? static_cast<const ResultSource&>(*store) : no_results);
+  Plan plan(spec, snapshot, request.plan);
+  const Observed observed = observe(spec, store ? &*store : nullptr, target.get());
+  report.effects = plan_effects(spec, plan, observed, target ? target->wanted() : WantedServing{});
+  observer.planned(plan, report.effects, spec);
+  report.address = observed.serving.address;
+
+  if (!request.dry_run) {
+    check_alias_is_free(spec, *store);
+    hashes.save();
+    write_down_cached(plan, spec, *store);
+    if (plan.anything_to_run() || !report.effects.nothing_to_do()) {
+      const std::int64_t run = store->begin_run(spec.name, spec.params);
+      report.changed = plan.anything_to_run();
+      const ExecutionOptions options{request.jobs != 0 ? request.jobs : static_cast<std::size_t>(usable_cores()),
+                                     request.interrupts};
+      const bool interrupted = execute(plan, spec, snapshot, programs, *store,
+                                       std::make_shared<LocalRunner>(programs.agent), observer, options);
+      report.outcome = interrupted ? Outcome::interrupted : Outcome::succeeded;
+      if (!write_down_run(plan, *store, run) && !interrupted) {
+        report.outcome = Outcome::failed;
+      }
+      if (!interrupted) {
+        carry_out_effects(spec, plan, *store, target.get(), observer, report);
+      }
+      store->end_run(run, name_of(report.outcome));
+    }
+    if (spec.model) {
+      const Registry registry(*store);
+      report.serving = registry.resolve(spec.model->name, alias_of(spec));
+    }
+  }
+  report.steps = plan.steps();
+  return report;
+}
+
+void move_by_hand(const Store& store, const Release& release, const std::string& alias, const std::string& reason) {
+  const FileLock lock = FileLock::wait(rollout_lock(store, alias));
+  Registry registry(store);
+  const auto record = find_deployment(store, alias);
+  if (record && record->model == release.model && record->phase != "stopped") {
+    LocalTarget target = LocalTarget::existing(store.deployment_directory(alias), Programs::beside_this_one().agent);
+    if (target.observe().running) {
+      const auto current = registry.resolve(release.model, alias);
+      const Rollout rollout = roll_out(
+          target, served(store, release), current ? std::optional(served(store, *current)) : std::nullopt,
+          [&](Rollout::Phase phase) {
+            record_deployment(store, alias, release.model, record->target, release.version, name_of(phase));
+          });
+      if (rollout.phase() != Rollout::Phase::promoted) {
+        throw Error("the rollout of " + release.label() + " failed: " + rollout.failure());
+      }
+    }
+  }
+  registry.move_alias(release.model, alias, release.version, reason);
+}
+
+}  // namespace mlpipe

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipeline/deploy/target.hpp"
+#include "pipeline/exec/executor.hpp"
+#include "pipeline/plan/effects.hpp"
+#include "pipeline/registry/registry.hpp"
+
+namespace mlpipe {
+
+struct RunRequest {
+  std::filesystem::path file;
+  std::vector<std::string> set;  // "name=value"
+  PlanOptions plan;
+  std::size_t jobs = 0;  // 0: as many as cores
+  bool dry_run = false;  // plan and show, write nothing
+  const std::atomic<int>* interrupts = nullptr;
+};
+
+// What a run did, as a value: for people, for programs, and for what triggers runs.
+struct RunReport {
+  enum class Outcome { succeeded, failed, interrupted };
+  Outcome outcome = Outcome::succeeded;
+  bool changed = false;                    // a job ran or an effect was carried out
+  std::vector<PlannedStep> steps;          // their `step` points into `spec`
+  Effects effects;
+  std::vector<std::string> gate_failures;  // what the gate found missing
+  std::string rollout_failure;             // why a rollout was aborted
+  bool new_version = false;                // `release` did not exist before
+  std::optional<Release> release;          // what the pipeline's model is published as
+  std::optional<Release> serving;          // what the alias stands for afterwards
+  std::string address;                     // of the server, when there is one
+  std::filesystem::path store;
+  std::shared_ptr<const Spec> spec;
+};
+
+// Hears of a run as it goes.
+class RunObserver : public Observer {
+ public:
+  // Before anything runs.
+  virtual void planned(const Plan&, const Effects&, const Spec&) {}
+  virtual void gate_passed(const Spec&, const RunReport&) {}
+  virtual void published(const Release&, bool /*new_version*/) {}
+  virtual void rolling_out(const Release&, const Effects&) {}
+};
+
+// One file in, one deployment out: loads the spec, looks at the store and the target, plans, runs the jobs, publishes
+// the release and rolls it out. Does only what changed. Throws SpecError and UsageError before anything has run; a
+// failed step, gate or rollout is part of the report.
+RunReport run_pipeline(const RunRequest& request, RunObserver& observer);
+
+// Moves the alias of a deployment to a release by hand ("rollback", "promote") and rolls it out. Throws Error when the
+// rollout fails; the old release then goes on serving.
+void move_by_hand(const Store& store, const Release& release, const std::string& alias, const std::string& reason);
+
+}  // namespace mlpipe
