@@ -74,20 +74,27 @@ bool send_control_line(const fs::path& job_directory, std::string_view line) {
   return true;
 }
 
-std::optional<ReplacementAnswer> read_replacement(const fs::path& job_directory) {
-  const std::optional<std::string> text = read_file_if_exists(job_directory / "replace.json", 1U << 20U);
-  const nlohmann::json json = nlohmann::json::parse(text.value_or(""), nullptr, false);
-  if (!json.is_object()) {
-    return std::nullopt;
+std::vector<ReplacementAnswer> read_replacements(const fs::path& job_directory) {
+  const fs::path path = job_directory / "replace.json";
+  const std::optional<std::string> text = read_file_if_exists(path, 1U << 20U);
+  std::vector<ReplacementAnswer> answers;
+  if (text) {
+    try {
+      for (const nlohmann::json& answer : nlohmann::json::parse(*text)) {
+        answers.push_back({answer.at("request"), {answer.at("replaced"), answer.at("failure")}});
+      }
+    } catch (const nlohmann::json::exception& error) {
+      throw Error(fmt::format("reading {}: {}", path.string(), error.what()));
+    }
   }
-  return ReplacementAnswer{json.value("request", ""),
-                           {json.value("replaced", false), json.value("failure", "")}};
+  return answers;
 }
 
-void write_replacement(const fs::path& job_directory, const ReplacementAnswer& answer) {
-  const nlohmann::json json = {{"request", answer.request},
-                               {"replaced", answer.outcome.replaced},
-                               {"failure", answer.outcome.failure}};
+void write_replacements(const fs::path& job_directory, const std::vector<ReplacementAnswer>& answers) {
+  nlohmann::json json = nlohmann::json::array();
+  for (const auto& [request, outcome] : answers) {
+    json.push_back({{"request", request}, {"replaced", outcome.replaced}, {"failure", outcome.failure}});
+  }
   write_file_atomically(job_directory / "replace.json",
                         json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }

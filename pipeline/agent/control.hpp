@@ -29,12 +29,13 @@ bool agent_is_there(const std::filesystem::path& job_directory);
 // Sends a line to the job's agent; false when no agent is there.
 bool send_control_line(const std::filesystem::path& job_directory, std::string_view line);
 
-// What the agent answers to the request "replace ID", in replace.json.
+// What the agent answers to the request "replace ID". replace.json holds the last few, the newest last.
 struct ReplacementAnswer {
   std::string request;
   Replacement outcome;
 };
-std::optional<ReplacementAnswer> read_replacement(const std::filesystem::path& job_directory);
-void write_replacement(const std::filesystem::path& job_directory, const ReplacementAnswer& answer);
+std::vector<ReplacementAnswer> read_replacements(const std::filesystem::path& job_directory);
+void write_replacements(const std::filesystem::path& job_directory,
+                        const std::vector<ReplacementAnswer>& answers);
 
 }  // namespace mlpipe

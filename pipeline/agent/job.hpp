@@ -30,7 +30,7 @@ struct Listen {
 //   exit.json  how it ended, written once, atomically, as the agent's last act
 // and for a service that listens:
 //   listen.json   the addresses its sockets are bound to
-//   replace.json  what came of the last request to replace its program
+//   replace.json  what came of the last requests to replace its program
 struct Job {
   // argv; the first is a path, or a name looked up in the PATH of `environment`. "{listen:NAME}" within one
   // becomes the number of the descriptor of that listening socket.

@@ -18,6 +18,7 @@ constexpr milliseconds longest_pause{10'000};
 constexpr milliseconds healthy_time{30'000};  // that long, and the next pause is the first one again
 constexpr milliseconds look_interval{5};      // for a ready file
 constexpr milliseconds kill_interval{20};
+constexpr std::size_t most_answers = 16;  // kept for those who asked
 
 class ServiceRun {
  public:
@@ -146,7 +147,8 @@ class ServiceRun {
   void begin_replacement(const std::string& request) {
     if (candidate_) {
       agent_.family.signal_tree(candidate_->program, SIGKILL);
-      candidate_.reset();  // whoever asked for it has gone, or has asked anew
+      answers_.push_back({candidate_->request, {false, "another replacement was asked for"}});
+      candidate_.reset();
     }
     Candidate candidate;
     candidate.request = request;
@@ -193,11 +195,18 @@ class ServiceRun {
       write_job(agent_.job_directory, job_);
       agent_.note(fmt::format("the program was not replaced: {}", failure));
     }
-    write_replacement(agent_.job_directory, {request, {failure.empty(), failure}});
+    answers_.push_back({request, {failure.empty(), failure}});
+    if (answers_.size() > most_answers) {
+      answers_.erase(answers_.begin());
+    }
+    write_replacements(agent_.job_directory, answers_);
   }
 
   void ask_to_end() {
     ending_.cancelled = true;
+    if (candidate_) {
+      give_up_replacement("the service was asked to end");
+    }
     agent_.family.signal_all(program_, SIGTERM);
     kill_at_ = Clock::now() + job_.grace;
   }
@@ -219,6 +228,7 @@ class ServiceRun {
   milliseconds pause_ = first_pause;
   std::optional<Candidate> candidate_;
   std::vector<Retired> retired_;
+  std::vector<ReplacementAnswer> answers_;
   std::optional<Clock::time_point> kill_at_;  // set once the service was asked to end
 };
 

@@ -38,9 +38,10 @@ Replacement replace_service(const fs::path& job_directory) {
   }
   while (true) {  // the agent bounds the time
     const bool there = agent_is_there(job_directory);
-    const auto answer = read_replacement(job_directory);
-    if (answer && answer->request == request) {
-      return answer->outcome;
+    for (const ReplacementAnswer& answer : read_replacements(job_directory)) {
+      if (answer.request == request) {
+        return answer.outcome;
+      }
     }
     if (!there) {
       throw Error(fmt::format("the agent in {} ended while it replaced its program", job_directory.string()));
