@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mlpipe {
+
+struct Header {
+  std::string name;
+  std::string value;
+};
+
+// One HTTP request, read whole. A value: nothing in it belongs to the transport.
+struct Request {
+  std::string method;  // "GET"
+  std::string path;    // as it was sent, up to the '?'; not decoded
+  std::string query;   // after the '?'
+  std::vector<Header> headers;
+  std::string body;
+
+  // The value of the first header of that name, in any case; empty when there is none.
+  std::string_view header(std::string_view name) const;
+};
+
+struct Response {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+  std::vector<Header> headers = {};  // besides Content-Type and Content-Length
+};
+
+}  // namespace mlpipe

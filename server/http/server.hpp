@@ -1,0 +1,52 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "pipeline/base/file.hpp"
+#include "server/http/message.hpp"
+
+namespace mlpipe {
+
+// What a client may take of the server before it is turned away.
+struct HttpLimits {
+  std::size_t body_bytes = std::size_t{16} << 20U;       // of one request, else 413
+  std::size_t header_bytes = std::size_t{16} << 10U;     // of one request, else 431
+  std::size_t buffered_bytes = std::size_t{512} << 20U;  // bodies of all requests together, else 503
+  std::size_t connections = 10'000;                      // else 503
+  std::chrono::milliseconds idle{75'000};                // between requests, then the connection is closed
+  std::chrono::milliseconds receiving{30'000};  // a request from its first byte to its last, else 408
+  std::chrono::milliseconds sending{30'000};    // an answer, then the connection is closed
+};
+
+// What answers requests. Both are called from several threads at once.
+struct HttpHandler {
+  std::function<Response(const Request&)> answer;
+  // The answer to what never became a request: malformed, too large, too slow; and the 500 when `answer`
+  // throws.
+  std::function<Response(int status, std::string_view why)> refuse;
+};
+
+// HTTP/1.1 over one listening socket: asynchronous connections with keep-alive and pipelining. Handlers run
+// on the server's own threads, so `threads` is how many requests are answered at once.
+class HttpServer {
+ public:
+  HttpServer(FileDescriptor listening_socket, HttpHandler handler, HttpLimits limits, unsigned threads);
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+  ~HttpServer();  // stops without grace
+
+  // Accepts what is already queued and no more, answers what is under way and what clients send on
+  // connections they keep open within the moment that these are left open, and returns when all is answered
+  // or `grace` is over. May be called once.
+  void stop(std::chrono::milliseconds grace);
+
+ private:
+  struct Implementation;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace mlpipe

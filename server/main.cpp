@@ -1,0 +1,153 @@
+#include <fmt/format.h>
+#include <openssl/rand.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "pipeline/base/error.hpp"
+#include "pipeline/base/file.hpp"
+#include "pipeline/base/text.hpp"
+#include "server/engine/engine.hpp"
+#include "server/http/server.hpp"
+#include "server/http/socket.hpp"
+#include "server/log.hpp"
+#include "server/model/predictor_model.hpp"
+#include "server/options.hpp"
+#include "server/protocol/routes.hpp"
+#include "server/stop_signal.hpp"
+#include "trainer/network/runtime.hpp"
+
+namespace mlpipe {
+namespace {
+
+constexpr unsigned admin_threads = 3;  // a load takes one of them for as long as it lasts
+
+std::string random_token() {
+  std::array<unsigned char, 24> bytes{};
+  if (::RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1) {
+    throw Error("making an admin token: no random numbers can be had", "give one with --admin-token-file");
+  }
+  std::string text;
+  for (const unsigned char byte : bytes) {
+    text += fmt::format("{:02x}", byte);
+  }
+  return text;
+}
+
+std::string admin_token(const std::filesystem::path& file) {
+  if (file.empty()) {
+    std::string token = random_token();
+    fmt::print("admin token (made for this run): {}\n", token);
+    return token;
+  }
+  const std::string bytes = read_file(file, 4096);
+  std::string token(trim(bytes));
+  if (token.empty()) {
+    throw UsageError(fmt::format("{}: it holds no token", file.string()));
+  }
+  struct stat status {};
+  if (::stat(file.c_str(), &status) == 0 && (status.st_mode & (S_IRGRP | S_IROTH)) != 0) {
+    log_info("admin token can be read by others", {{"file", file.string()}});
+  }
+  return token;
+}
+
+// As many connections as the system lets this process have.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+FileDescriptor socket_for(const std::optional<int>& inherited, const std::string& host, std::uint16_t port) {
+  return inherited ? adopt_listening_socket(*inherited) : listen_on(host, port);
+}
+
+HttpHandler handler_of(const Router& router) {
+  return {[&router](const Request& request) { return router.answer(request); },
+          [&router](int status, std::string_view why) { return router.refuse(status, why); }};
+}
+
+void serve(const ServeOptions& options, StopSignal& stop_signal) {
+  keep_freed_memory();
+  raise_descriptor_limit();
+  // Each answering thread computes by itself: as many of them as there are cores keep all cores busy, and
+  // more threads for each would only be in each other's way.
+  set_compute_threads(1);
+
+  FileDescriptor socket = socket_for(options.listen_descriptor, options.host, options.port);
+  FileDescriptor admin_socket =
+      socket_for(options.admin_listen_descriptor, options.admin_host, options.admin_port);
+  const SocketAddress address = address_of(socket);
+  const SocketAddress admin_address = address_of(admin_socket);
+
+  Engine engine(load_predictor_model);
+  Metrics metrics;
+  const Router public_routes = public_router(engine, metrics);
+  const Router admin_routes =
+      admin_router(engine, metrics, {admin_token(options.admin_token_file), StopSignal::request});
+
+  HttpServer admin(std::move(admin_socket), handler_of(admin_routes), {}, admin_threads);
+  const auto version =
+      engine.load(std::filesystem::absolute(options.model).lexically_normal(), options.version);
+  HttpLimits limits;
+  limits.body_bytes = options.body_limit;
+  HttpServer server(std::move(socket), handler_of(public_routes), limits, options.threads);
+
+  if (!options.address_file.empty()) {
+    write_file_atomically(options.address_file, fmt::format("{{\"port\": {}, \"admin_port\": {}}}\n",
+                                                            address.port, admin_address.port));
+  }
+  fmt::print("{} version {} answers at {} (admin: {})\n", printable(version->model().name),
+             printable(version->label()), address.url(), admin_address.url());
+  std::fflush(stdout);
+  log_info("start", {{"model", version->model().name},
+                     {"version", version->label()},
+                     {"directory", version->directory().string()},
+                     {"digest", version->digest().hex()},
+                     {"address", address.url()},
+                     {"admin", admin_address.url()}});
+
+  stop_signal.wait();
+  log_info("stop", {{"grace", format_duration(options.grace)}});
+  engine.begin_draining();
+  server.stop(options.grace);
+  admin.stop(std::min<std::chrono::milliseconds>(options.grace, std::chrono::seconds(1)));
+  log_info("stopped");
+}
+
+int run(int argc, char** argv) {
+  try {
+    StopSignal stop_signal;
+    const std::optional<ServeOptions> options = read_options(argc, argv);
+    if (options) {
+      serve(*options, stop_signal);
+    }
+    return 0;
+  } catch (const UsageError& failure) {
+    log_error("cannot serve", {{"error", failure.what()}, {"hint", failure.hint()}});
+    return 2;
+  } catch (const Error& failure) {
+    log_error("cannot serve", {{"error", failure.what()}, {"hint", failure.hint()}});
+  } catch (const std::exception& failure) {
+    log_error("cannot serve", {{"error", failure.what()}});
+  }
+  return 1;
+}
+
+}  // namespace
+}  // namespace mlpipe
+
+int main(int argc, char** argv) {
+  return mlpipe::run(argc, argv);
+}

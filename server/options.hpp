@@ -1,0 +1,33 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace mlpipe {
+
+// The command line of mlpipe-serve.
+struct ServeOptions {
+  std::filesystem::path model;
+  std::string version = "1";
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 8080;
+  std::string admin_host = "127.0.0.1";
+  std::uint16_t admin_port = 0;
+  std::optional<int> listen_descriptor;
+  std::optional<int> admin_listen_descriptor;
+  std::filesystem::path admin_token_file;  // empty: a token is made and shown
+  std::filesystem::path address_file;      // empty: none is written
+  unsigned threads = 1;
+  std::size_t body_limit = std::size_t{16} << 20U;
+  std::chrono::milliseconds grace{10'000};
+};
+
+// Reads the command line. Returns nothing when it only asked for help or the version, which has been printed;
+// throws UsageError when it is wrong.
+std::optional<ServeOptions> read_options(int argc, char** argv);
+
+}  // namespace mlpipe

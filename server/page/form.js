@@ -1,0 +1,60 @@
+// A form from a table's columns: for each its name, the range that training saw, a slider and a number.
+function makeForm(form, columns, onChange) {
+  form.replaceChildren();
+  const inputs = columns.map(({ name, range: [least, most] }, i) => {
+    const middle = Number(((least + most) / 2).toPrecision(3));
+    const step = most > least ? Math.pow(10, Math.floor(Math.log10((most - least) / 100))) : 1;
+    const label = document.createElement("label");
+    label.htmlFor = `column-${i}`;
+    label.textContent = name + " ";
+    const range = document.createElement("span");
+    range.textContent = `${shortNumber(least)} to ${shortNumber(most)}`;
+    label.append(range);
+
+    const slider = document.createElement("input");
+    Object.assign(slider, { type: "range", min: least, max: most, step: "any", value: middle });
+    slider.setAttribute("aria-label", `${name}, as a slider`);
+    const number = document.createElement("input");
+    Object.assign(number, { type: "number", id: `column-${i}`, step: "any", value: middle, inputMode: "decimal" });
+
+    slider.addEventListener("input", () => {
+      number.value = Number((Math.round(slider.value / step) * step).toPrecision(7));
+      onChange();
+    });
+    number.addEventListener("input", () => {
+      slider.value = number.value;
+      onChange();
+    });
+    const field = document.createElement("div");
+    field.className = "field";
+    field.append(slider, number);
+    const row = document.createElement("div");
+    row.append(label, field);
+    form.append(row);
+    return number;
+  });
+  form.onsubmit = (event) => event.preventDefault();
+  // The values, or nothing while a field holds no number.
+  return () => inputs.every((input) => input.value !== "") ? inputs.map((input) => Number(input.value)) : null;
+}
+
+// For models that are neither a picture with one channel nor a table: the numbers themselves.
+function makeNumberField(form, count, onChange) {
+  form.replaceChildren();
+  const label = document.createElement("label");
+  label.htmlFor = "numbers";
+  label.textContent = `${count} numbers, with commas between them`;
+  const area = document.createElement("textarea");
+  area.id = "numbers";
+  area.addEventListener("input", onChange);
+  form.append(label, area);
+  form.onsubmit = (event) => event.preventDefault();
+  return () => {
+    const words = area.value.split(/[\s,\[\]]+/).filter((word) => word !== "");
+    return words.length > 0 && words.every((word) => Number.isFinite(Number(word))) ? words.map(Number) : null;
+  };
+}
+
+function shortNumber(value) {
+  return String(Number(value.toPrecision(6)));
+}

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <simdjson.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipeline/base/error.hpp"
+#include "pipeline/model/model.hpp"
+#include "server/http/message.hpp"
+
+namespace mlpipe {
+
+// A request that cannot be answered, and why, naming the field. The router turns it into {"error": …}.
+class RequestError : public Error {
+ public:
+  RequestError(int status, const std::string& message) : Error(message), status_(status) {}
+  int status() const { return status_; }
+
+ private:
+  int status_;
+};
+
+// Refuses a body that says it is something else than JSON in UTF-8 (415). What curl and simple clients send
+// without being told passes: no type at all, a form, plain text, or bytes; the body is read as JSON or
+// refused.
+void require_json_type(const Request& request);
+
+// The value of a field of an object; nothing where the field is missing.
+using JsonField = std::optional<simdjson::dom::element>;
+
+// A JSON document and the memory it lives in.
+class JsonBody {
+ public:
+  // Throws RequestError 400 when the request's body is no JSON object, is deeper than the limit or not UTF-8.
+  explicit JsonBody(const Request& request);
+
+  // The fields of an object, each at most once and all of them known, in the order of `known`. `where` names
+  // the object in messages ("" is the body itself).
+  static std::vector<JsonField> fields(const simdjson::dom::object& object, const std::string& where,
+                                       const std::vector<std::string>& known);
+
+  const simdjson::dom::object& object() const { return object_; }
+
+ private:
+  std::unique_ptr<simdjson::dom::parser> own_;  // for a large document, so that its memory is given back
+  simdjson::dom::object object_;
+};
+
+// Nested lists of numbers, read as one block.
+struct NumberBlock {
+  Shape shape;
+  std::vector<float> values;  // row-major, finite
+};
+
+// Throws RequestError 400 that names the place ("data[3][2]") of what is no number, not within FP32, or in a
+// list that is not as long as its neighbours.
+NumberBlock read_numbers(const simdjson::dom::element& element, const std::string& field);
+
+// Text of a string element; RequestError 400 otherwise.
+std::string read_text(const simdjson::dom::element& element, const std::string& field);
+
+// The most examples that one request may hold, so that its answer stays bounded too.
+std::size_t most_examples(const Model& model);
+void require_example_count(const Model& model, std::size_t count, const std::string& field);
+
+}  // namespace mlpipe

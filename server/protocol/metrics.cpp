@@ -1,0 +1,142 @@
+#include "server/protocol/metrics.hpp"
+
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <fstream>
+#include <map>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace mlpipe {
+namespace {
+
+using Labels = std::vector<prometheus::ClientMetric::Label>;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+const prometheus::Histogram::BucketBoundaries buckets = {
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+
+void add(std::vector<MetricFamily>& families, MetricType type, std::string name, std::string help,
+         double value, Labels labels = {}) {
+  if (families.empty() || families.back().name != name) {
+    families.push_back({std::move(name), std::move(help), type, {}});
+  }
+  prometheus::ClientMetric metric;
+  metric.label = std::move(labels);
+  (type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
+  families.back().metric.push_back(std::move(metric));
+}
+
+double seconds_since_epoch(std::chrono::system_clock::time_point time) {
+  return std::chrono::duration<double>(time.time_since_epoch()).count();
+}
+
+// Triton's names, so that its dashboards work here.
+void add_version(std::vector<MetricFamily>& families, const ModelVersion& version) {
+  const VersionCounts counts = version.counts();
+  const auto labels = [&version] {
+    return Labels{{"model", version.model().name}, {"version", version.label()}};
+  };
+  const auto counter = [&](const char* name, const char* help, double value) {
+    add(families, MetricType::Counter, name, help, value, labels());
+  };
+  counter("nv_inference_request_success", "Inference requests that were answered",
+          static_cast<double>(counts.requests));
+  counter("nv_inference_request_failure", "Inference requests that were turned down",
+          static_cast<double>(counts.failures));
+  counter("nv_inference_count", "Examples that were computed", static_cast<double>(counts.examples));
+  counter("nv_inference_exec_count", "Forward calls", static_cast<double>(counts.executions));
+  counter("nv_inference_compute_infer_duration_us", "Time in forward calls, in microseconds",
+          std::floor(static_cast<double>(counts.computing.count()) / 1e3));
+  Labels about = labels();
+  about.push_back({"digest", version.digest().hex()});
+  add(families, MetricType::Gauge, "mlpipe_model_info", "The version that serves", 1, std::move(about));
+  add(families, MetricType::Gauge, "mlpipe_model_loaded_timestamp_seconds", "When that version was ready",
+      seconds_since_epoch(version.loaded_at()), labels());
+}
+
+void add_process(std::vector<MetricFamily>& families) {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  add(families, MetricType::Counter, "process_cpu_seconds_total", "User and system time",
+      seconds(usage.ru_utime) + seconds(usage.ru_stime));
+  std::uint64_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages >> pages;
+  add(families, MetricType::Gauge, "process_resident_memory_bytes", "Resident memory",
+      static_cast<double>(pages) * static_cast<double>(::sysconf(_SC_PAGESIZE)));
+}
+
+}  // namespace
+
+struct Metrics::Collected {
+  prometheus::Registry registry;
+  prometheus::Family<prometheus::Counter>& requests =
+      prometheus::BuildCounter()
+          .Name("mlpipe_http_requests_total")
+          .Help("Requests by the path's pattern and the status of the answer")
+          .Register(registry);
+  prometheus::Family<prometheus::Histogram>& durations =
+      prometheus::BuildHistogram()
+          .Name("mlpipe_http_request_duration_seconds")
+          .Help("From a request that has arrived whole to its answer")
+          .Register(registry);
+
+  // The families look up by a map of texts; this remembers what they found.
+  struct Found {
+    prometheus::Counter* requests;
+    prometheus::Histogram* durations;
+  };
+  std::mutex mutex;
+  std::map<std::pair<std::string, int>, Found> found;
+};
+
+Metrics::Metrics() : collected_(std::make_unique<Collected>()) {}
+Metrics::~Metrics() = default;
+
+void Metrics::count_request(const std::string& path, int status, std::chrono::nanoseconds duration) {
+  Collected::Found found{};
+  {
+    const std::lock_guard lock(collected_->mutex);
+    const auto [place, is_new] = collected_->found.try_emplace({path, status});
+    if (is_new) {
+      place->second = {&collected_->requests.Add({{"path", path}, {"status", std::to_string(status)}}),
+                       &collected_->durations.Add({{"path", path}}, buckets)};
+    }
+    found = place->second;
+  }
+  found.requests->Increment();
+  found.durations->Observe(std::chrono::duration<double>(duration).count());
+}
+
+std::string Metrics::text(const EngineState& engine) const {
+  std::vector<MetricFamily> families = collected_->registry.Collect();
+  add(families, MetricType::Gauge, "mlpipe_http_requests_in_flight", "Requests that are being answered",
+      static_cast<double>(in_flight_));
+  if (engine.current) {
+    add_version(families, *engine.current);
+  }
+  const char* loads = "mlpipe_model_loads_total";
+  const char* loads_help = "Model versions that were loaded, by how it ended";
+  add(families, MetricType::Counter, loads, loads_help, static_cast<double>(engine.loads_succeeded),
+      {{"result", "succeeded"}});
+  add(families, MetricType::Counter, loads, loads_help, static_cast<double>(engine.loads_failed),
+      {{"result", "failed"}});
+  add(families, MetricType::Gauge, "nv_model_load_duration_secs", "How long the latest load took",
+      static_cast<double>(engine.load.duration.count()) / 1e3);
+  add_process(families);
+  return prometheus::TextSerializer().Serialize(families);
+}
+
+}  // namespace mlpipe

@@ -1,0 +1,66 @@
+#include "server/protocol/routes.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "server/protocol/input.hpp"
+#include "server/protocol/json.hpp"
+
+namespace mlpipe {
+namespace {
+
+void append(std::vector<Route>& routes, std::vector<Route> more) {
+  std::move(more.begin(), more.end(), std::back_inserter(routes));
+}
+
+}  // namespace
+
+std::shared_ptr<const ModelVersion> serving_version(const Engine& engine) {
+  std::shared_ptr<const ModelVersion> version = engine.current();
+  if (!version) {
+    throw RequestError(503, "the server is starting and has no model yet, try again");
+  }
+  return version;
+}
+
+std::size_t best_label(std::span<const float> scores) {
+  return static_cast<std::size_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
+}
+
+std::vector<Route> health_routes(Engine& engine) {
+  return {{"GET", "/v2/health/live",
+           [](const Request&, const PathValues&) {
+             return Response{200, "application/json", R"({"live":true})"};
+           }},
+          {"GET", "/v2/health/ready", [&engine](const Request&, const PathValues&) {
+             const EngineState::Phase phase = engine.state().phase;
+             if (phase != EngineState::Phase::serving) {
+               return error_response(503, std::string("the server is ") + phase_name(phase));
+             }
+             return Response{200, "application/json", R"({"ready":true})"};
+           }}};
+}
+
+std::vector<Route> metrics_routes(Engine& engine, Metrics& metrics) {
+  return {{"GET", "/metrics", [&engine, &metrics](const Request&, const PathValues&) {
+             return Response{200, "text/plain; version=0.0.4; charset=utf-8", metrics.text(engine.state())};
+           }}};
+}
+
+Router public_router(Engine& engine, Metrics& metrics) {
+  std::vector<Route> routes = predict_routes(engine);
+  append(routes, inference_routes(engine));
+  append(routes, health_routes(engine));
+  append(routes, metrics_routes(engine, metrics));
+  return {std::move(routes), metrics};
+}
+
+Router admin_router(Engine& engine, Metrics& metrics, Administration administration) {
+  std::vector<Route> routes = admin_routes(engine, std::move(administration));
+  append(routes, health_routes(engine));
+  append(routes, metrics_routes(engine, metrics));
+  return {std::move(routes), metrics};
+}
+
+}  // namespace mlpipe

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "server/engine/engine.hpp"
+#include "server/protocol/metrics.hpp"
+#include "server/protocol/router.hpp"
+
+namespace mlpipe {
+
+// The groups of routes that a port can have. Engine and metrics must outlive the routes.
+
+// GET /, the page; GET /model, what the page needs to know of the model; POST /predict.
+std::vector<Route> predict_routes(Engine& engine);
+
+// GET /v2, /v2/models/…, POST …/infer: the Open Inference Protocol v2 in JSON.
+std::vector<Route> inference_routes(Engine& engine);
+
+// GET /v2/health/live, /v2/health/ready.
+std::vector<Route> health_routes(Engine& engine);
+
+// GET /metrics.
+std::vector<Route> metrics_routes(Engine& engine, Metrics& metrics);
+
+struct Administration {
+  std::string token;                   // what "Authorization: Bearer …" must hold
+  std::function<void()> request_stop;  // makes the program drain and end; returns at once
+};
+
+// GET /admin/state, POST /admin/load, POST /admin/stop; all of them want the token.
+std::vector<Route> admin_routes(Engine& engine, Administration administration);
+
+// All that the public port has, and all that the admin port has.
+Router public_router(Engine& engine, Metrics& metrics);
+Router admin_router(Engine& engine, Metrics& metrics, Administration administration);
+
+// Shared by the routes: the version that serves, or RequestError 503.
+std::shared_ptr<const ModelVersion> serving_version(const Engine& engine);
+
+// The index of the largest score, the first of equals.
+std::size_t best_label(std::span<const float> scores);
+
+}  // namespace mlpipe
