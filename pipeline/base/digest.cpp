@@ -67,8 +67,7 @@ void Hasher::Free::operator()(void* context) const {
 }
 
 Hasher::Hasher() : context_(EVP_MD_CTX_new()) {
-  if (!context_ ||
-      EVP_DigestInit_ex(static_cast<EVP_MD_CTX*>(context_.get()), EVP_sha256(), nullptr) != 1) {
+  if (!context_ || EVP_DigestInit_ex(static_cast<EVP_MD_CTX*>(context_.get()), EVP_sha256(), nullptr) != 1) {
     throw Error("SHA-256 is not available in this OpenSSL");
   }
 }

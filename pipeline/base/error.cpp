@@ -34,7 +34,8 @@ std::string render(const Diagnostic& diagnostic) {
   if (diagnostic.line == 0) {
     text = fmt::format("{}: {}", diagnostic.file, diagnostic.message);
   } else {
-    text = fmt::format("{}:{}:{}: {}", diagnostic.file, diagnostic.line, diagnostic.column, diagnostic.message);
+    text =
+        fmt::format("{}:{}:{}: {}", diagnostic.file, diagnostic.line, diagnostic.column, diagnostic.message);
     if (!diagnostic.source.empty()) {
       auto [source, column] = window(diagnostic.source, diagnostic.column);
       std::string pad;  // tabs stay tabs, so that the caret stands under its character

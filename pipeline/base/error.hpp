@@ -19,7 +19,8 @@ class Error : public std::runtime_error {
   std::string hint_;
 };
 
-// The request itself is wrong (an unknown name, a missing file). The command line turns it into exit status 2.
+// The request itself is wrong (an unknown name, a missing file). The command line turns it into exit
+// status 2.
 class UsageError : public Error {
  public:
   using Error::Error;

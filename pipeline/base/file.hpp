@@ -62,8 +62,8 @@ void remove_tree(const std::filesystem::path& path);
 // A relative path that stays inside its folder: not absolute, not empty, no ".." part, no NUL.
 bool is_inside_path(std::string_view path);
 
-// A kernel lock (flock) on a file, made when missing. It ends with the process, however that ends, and travels
-// with the descriptor to a child that inherits it.
+// A kernel lock (flock) on a file, made when missing. It ends with the process, however that ends, and
+// travels with the descriptor to a child that inherits it.
 class FileLock {
  public:
   // Waits until the lock is free.

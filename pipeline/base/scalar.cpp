@@ -108,7 +108,11 @@ std::optional<double> as_number(const YamlNode& node) {
   return node.is_scalar() && !node.quoted ? parse_number(node.scalar) : std::nullopt;
 }
 
-std::string number_text(double value) { return shortest(value); }
-std::string number_text(float value) { return shortest(value); }
+std::string number_text(double value) {
+  return shortest(value);
+}
+std::string number_text(float value) {
+  return shortest(value);
+}
 
 }  // namespace mlpipe

@@ -10,9 +10,9 @@
 
 namespace mlpipe {
 
-// What a plain scalar means, by YAML 1.2's core schema without octal and hexadecimal: true and false (not yes,
-// no, on, off), 010 is ten, 1e-3 is a number. Each is nothing when the text is something else. A quoted scalar
-// is text and nothing else.
+// What a plain scalar means, by YAML 1.2's core schema without octal and hexadecimal: true and false (not
+// yes, no, on, off), 010 is ten, 1e-3 is a number. Each is nothing when the text is something else. A quoted
+// scalar is text and nothing else.
 std::optional<bool> as_boolean(const YamlNode& node);
 std::optional<std::int64_t> as_integer(const YamlNode& node);
 std::optional<double> as_number(const YamlNode& node);  // finite only

@@ -41,10 +41,18 @@ Schema number(std::string meaning, std::optional<double> least, std::optional<do
   return schema;
 }
 
-Schema boolean(std::string meaning) { return make(Schema::Kind::boolean, std::move(meaning)); }
-Schema duration(std::string meaning) { return make(Schema::Kind::duration, std::move(meaning)); }
-Schema scalar(std::string meaning) { return make(Schema::Kind::scalar, std::move(meaning)); }
-Schema any(std::string meaning) { return make(Schema::Kind::any, std::move(meaning)); }
+Schema boolean(std::string meaning) {
+  return make(Schema::Kind::boolean, std::move(meaning));
+}
+Schema duration(std::string meaning) {
+  return make(Schema::Kind::duration, std::move(meaning));
+}
+Schema scalar(std::string meaning) {
+  return make(Schema::Kind::scalar, std::move(meaning));
+}
+Schema any(std::string meaning) {
+  return make(Schema::Kind::any, std::move(meaning));
+}
 
 Schema list(std::string meaning, Schema of) {
   Schema schema = make(Schema::Kind::list, std::move(meaning));
@@ -78,8 +86,12 @@ Schema either(std::string meaning, std::vector<Schema> of) {
   return schema;
 }
 
-SchemaKey required(std::string name, Schema schema) { return {std::move(name), std::move(schema), true}; }
-SchemaKey optional(std::string name, Schema schema) { return {std::move(name), std::move(schema), false}; }
+SchemaKey required(std::string name, Schema schema) {
+  return {std::move(name), std::move(schema), true};
+}
+SchemaKey optional(std::string name, Schema schema) {
+  return {std::move(name), std::move(schema), false};
+}
 SchemaKey later(std::string name, std::string meaning) {
   std::string word = name;
   return {std::move(name), any(std::move(meaning)), false, std::move(word)};
@@ -220,8 +232,8 @@ void check_keys(const Schema& schema, const YamlNode& node, Diagnostics& diagnos
     known.push_back(key.name);
   }
   if (schema.exactly_one && node.entries.size() != 1) {
-    diagnostics.add(node, fmt::format("expected exactly one {} here, found {}", schema.what,
-                                      node.entries.size()),
+    diagnostics.add(node,
+                    fmt::format("expected exactly one {} here, found {}", schema.what, node.entries.size()),
                     fmt::format("one of: {}", join(known, ", ")));
   }
   for (const YamlEntry& entry : node.entries) {

@@ -11,13 +11,14 @@ namespace mlpipe {
 
 struct SchemaKey;
 
-// The one definition of what a YAML value may be. From it come the check with its error messages (schema.cpp),
-// the JSON Schema and the reference page (schema_text.cpp). A value; build it with the functions below.
+// The one definition of what a YAML value may be. From it come the check with its error messages
+// (schema.cpp), the JSON Schema and the reference page (schema_text.cpp). A value; build it with the
+// functions below.
 struct Schema {
   enum class Kind {
-    text,      // any scalar, read as text; `choices`, when given, are the only words
-    integer,   // within `least` and `most`
-    number,    // within `least` and `most`
+    text,     // any scalar, read as text; `choices`, when given, are the only words
+    integer,  // within `least` and `most`
+    number,   // within `least` and `most`
     boolean,
     duration,  // "90s", "1h30m"
     scalar,    // text, number or boolean
@@ -70,8 +71,9 @@ SchemaKey later(std::string name, std::string meaning);
 
 }  // namespace schema
 
-// Adds a diagnostic for everything in `node` that `schema` does not allow: unknown keys with the nearest known
-// one, wrong types with what was expected, missing keys, keys that are not built yet. Scalars that hold a
+// Adds a diagnostic for everything in `node` that `schema` does not allow: unknown keys with the nearest
+// known one, wrong types with what was expected, missing keys, keys that are not built yet. Scalars that hold
+// a
 // "${{ }}" expression pass: they are checked once they have a value.
 void check_schema(const Schema& schema, const YamlNode& node, Diagnostics& diagnostics);
 

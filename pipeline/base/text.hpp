@@ -35,7 +35,8 @@ std::string count_of(std::size_t count, std::string_view noun);
 // "2026-11-21T07:39:35Z".
 std::string format_time(std::chrono::system_clock::time_point time);
 
-// Characters that would move the cursor or hide text become '?'; what comes from outside is shown only through this.
+// Characters that would move the cursor or hide text become '?'; what comes from outside is shown only
+// through this.
 std::string printable(std::string_view text);
 
 }  // namespace mlpipe

@@ -210,8 +210,7 @@ std::string hint_for(std::string_view line, std::string_view message) {
   if (!line.empty() && line.substr(0, line.find_first_not_of(" \t")).find('\t') != std::string_view::npos) {
     return "YAML is indented with spaces; this line begins with a tab";
   }
-  if (content.find("${{") != std::string_view::npos &&
-      content.find_first_of("{[") < content.find("${{")) {
+  if (content.find("${{") != std::string_view::npos && content.find_first_of("{[") < content.find("${{")) {
     return "an expression inside { } or [ ] needs quotes: \"${{ params.x }}\"";
   }
   if (content.starts_with("- *") || content.find(": *") != std::string_view::npos) {
@@ -309,8 +308,8 @@ YamlDocument parse_yaml(std::string file, std::string text, const YamlLimits& li
   Diagnostics diagnostics(document);
   if (document.text.size() > limits.bytes) {
     throw SpecError({{document.file, 0, 0, "",
-                      fmt::format("the file is {}, and at most {} are read", format_bytes(document.text.size()),
-                                  format_bytes(limits.bytes)),
+                      fmt::format("the file is {}, and at most {} are read",
+                                  format_bytes(document.text.size()), format_bytes(limits.bytes)),
                       ""}});
   }
   if (document.text.find('\0') != std::string::npos) {
@@ -409,6 +408,8 @@ nlohmann::ordered_json to_json(const YamlNode& node) {
 
 }  // namespace
 
-std::string to_json_text(const YamlNode& node) { return to_json(node).dump(); }
+std::string to_json_text(const YamlNode& node) {
+  return to_json(node).dump();
+}
 
 }  // namespace mlpipe

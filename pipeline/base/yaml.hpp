@@ -19,17 +19,17 @@ struct Mark {
 
 struct YamlEntry;
 
-// One value of a YAML file. Scalars stay text: what they mean is decided by scalar.hpp, not by YAML 1.1's rules.
-// Aliases are replaced by copies of what they name, merge keys ("<<") are refused.
+// One value of a YAML file. Scalars stay text: what they mean is decided by scalar.hpp, not by YAML 1.1's
+// rules. Aliases are replaced by copies of what they name, merge keys ("<<") are refused.
 struct YamlNode {
   enum class Kind { scalar, sequence, mapping };
 
   Kind kind = Kind::scalar;
   Mark mark;
-  std::string scalar;       // scalar: its text; empty and not quoted: null
-  bool quoted = false;      // scalar: written in quotes or as a block, so it is text whatever it looks like
-  std::vector<YamlNode> items;      // sequence
-  std::vector<YamlEntry> entries;   // mapping, in the order of the file, without duplicates
+  std::string scalar;   // scalar: its text; empty and not quoted: null
+  bool quoted = false;  // scalar: written in quotes or as a block, so it is text whatever it looks like
+  std::vector<YamlNode> items;     // sequence
+  std::vector<YamlEntry> entries;  // mapping, in the order of the file, without duplicates
 
   bool is_scalar() const { return kind == Kind::scalar; }
   bool is_sequence() const { return kind == Kind::sequence; }

@@ -10,7 +10,8 @@
 
 namespace mlpipe {
 
-// What the store remembers of a deployment: enough to find it from anywhere, and to see what a killed command began.
+// What the store remembers of a deployment: enough to find it from anywhere, and to see what a killed command
+// began.
 struct DeploymentRecord {
   std::string alias;
   std::string model;

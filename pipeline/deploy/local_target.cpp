@@ -1,7 +1,10 @@
 #include "pipeline/deploy/local_target.hpp"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <chrono>
@@ -12,6 +15,7 @@
 #include "pipeline/agent/job.hpp"
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/file.hpp"
+#include "pipeline/base/scalar.hpp"
 #include "pipeline/base/text.hpp"
 #include "pipeline/deploy/http.hpp"
 
@@ -31,11 +35,31 @@ constexpr auto poll_interval = 10ms;
 constexpr std::size_t log_lines_shown = 20;
 constexpr const char* identity_variable = "MLPIPE_SERVER_IDENTITY";
 
-std::string shape_text(const std::string& host, int port) { return fmt::format("{}:{}", host, port); }
+constexpr const char* shape_variable = "MLPIPE_SERVER_SHAPE";
+constexpr int usual_port = 8080;
 
-std::string identity_in(const Job& job) {
-  const auto identity = job.environment.find(identity_variable);
-  return identity == job.environment.end() ? "" : identity->second;
+std::string shape_text(const std::string& host, const std::optional<int>& port) {
+  return fmt::format("{}:{}", host, port ? std::to_string(*port) : "any");
+}
+
+std::string variable_in(const Job& job, const char* name) {
+  const auto found = job.environment.find(name);
+  return found == job.environment.end() ? "" : found->second;
+}
+
+// Whether a server could listen there now.
+bool is_free(const std::string& host, int port) {
+  const FileDescriptor probe(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  if (::inet_pton(AF_INET, host.c_str(), &address.sin_addr) != 1) {
+    return true;  // a name or IPv6: the agent will find out
+  }
+  const int reuse = 1;
+  ::setsockopt(probe.get(), SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse);
+  return ::bind(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+         ::listen(probe.get(), 1) == 0;
 }
 
 std::string random_token() {
@@ -71,14 +95,19 @@ LocalTarget LocalTarget::existing(const fs::path& directory, const fs::path& age
   if (fs::exists(directory / "job.json")) {
     const Job job = read_job(directory);
     serving.server = job.arguments.front();
-    serving.server_identity = identity_in(job);
+    serving.server_identity = variable_in(job, identity_variable);
+    const std::vector<std::string> shape = split(variable_in(job, shape_variable), ':');
     serving.host = job.listen.front().host;
-    serving.port = job.listen.front().port;
+    if (const auto port = parse_integer(shape.back())) {
+      serving.port = static_cast<int>(*port);
+    }
   }
   return {directory, std::move(serving)};
 }
 
-bool LocalTarget::is_running() const { return FileLock::is_held(lock_); }
+bool LocalTarget::is_running() const {
+  return FileLock::is_held(lock_);
+}
 
 std::string LocalTarget::admin_token() const {
   return std::string(trim(read_file_if_exists(directory_ / "admin-token").value_or("")));
@@ -99,8 +128,8 @@ ServingState LocalTarget::observe() {
     return state;
   }
   const Job job = read_job(directory_);
-  state.server = identity_in(job);
-  state.shape = shape_text(job.listen.front().host, job.listen.front().port);
+  state.server = variable_in(job, identity_variable);
+  state.shape = variable_in(job, shape_variable);
   state.address = url_of(job.listen.front().host, port_of("http"));
   const auto answer = http_get(loopback, port_of("admin"), "/admin/state", admin_token(), answer_patience);
   if (!answer || answer->status != 200) {
@@ -118,15 +147,25 @@ ServingState LocalTarget::observe() {
   return state;
 }
 
-WantedServing LocalTarget::wanted() {
+WantedServing LocalTarget::wanted() const {
   return {serving_.server_identity, shape_text(serving_.host, serving_.port)};
 }
 
-void LocalTarget::write_service(const ServedRelease& release) const {
+void LocalTarget::write_service(const ServedRelease& release, int port) const {
   Job job;
-  job.arguments = {serving_.server.string(), "--model", release.directory.string(), "--version", release.version,
-                   "--listen-fd", "{listen:http}", "--admin-listen-fd", "{listen:admin}", "--admin-token-file",
-                   (directory_ / "admin-token").string(), "--address-file", (directory_ / "address.json").string()};
+  job.arguments = {serving_.server.string(),
+                   "--model",
+                   release.directory.string(),
+                   "--version",
+                   release.version,
+                   "--listen-fd",
+                   "{listen:http}",
+                   "--admin-listen-fd",
+                   "{listen:admin}",
+                   "--admin-token-file",
+                   (directory_ / "admin-token").string(),
+                   "--address-file",
+                   (directory_ / "address.json").string()};
   for (const char* name : {"PATH", "HOME"}) {
     if (const char* value = std::getenv(name)) {
       job.environment[name] = value;
@@ -134,9 +173,10 @@ void LocalTarget::write_service(const ServedRelease& release) const {
   }
   job.environment["LANG"] = "C.UTF-8";
   job.environment[identity_variable] = serving_.server_identity;
+  job.environment[shape_variable] = wanted().shape;
   job.work_directory = directory_ / "work";
   job.keep_running = true;
-  job.listen = {{"http", serving_.host, static_cast<std::uint16_t>(serving_.port)}, {"admin", loopback, 0}};
+  job.listen = {{"http", serving_.host, static_cast<std::uint16_t>(port)}, {"admin", loopback, 0}};
   job.ready_file = directory_ / "address.json";
   write_job(directory_, job);
 }
@@ -149,7 +189,7 @@ void LocalTarget::start(const ServedRelease& candidate) {
   if (admin_token().empty()) {
     write_file_atomically(directory_ / "admin-token", random_token() + "\n", 0600);
   }
-  write_service(candidate);
+  write_service(candidate, serving_.port.value_or(is_free(serving_.host, usual_port) ? usual_port : 0));
   start_agent(serving_.agent, directory_, FileLock::wait(lock_));
   wait_until_ready();
 }
@@ -173,13 +213,14 @@ void LocalTarget::wait_until_ready() {
   }
   const std::string log = last_lines(read_file_if_exists(log_file()).value_or(""), log_lines_shown);
   stop();
-  throw Error(fmt::format("the server did not start: {}{}{}", failure, log.empty() ? "" : "\n", printable(log)));
+  throw Error(
+      fmt::format("the server did not start: {}{}{}", failure, log.empty() ? "" : "\n", printable(log)));
 }
 
 void LocalTarget::bring_up(const ServedRelease& candidate) {
   if (is_running()) {
     const Job job = read_job(directory_);
-    if (shape_text(job.listen.front().host, job.listen.front().port) == wanted().shape) {
+    if (variable_in(job, shape_variable) == wanted().shape) {
       return;
     }
     stop();  // other sockets cannot be taken over
@@ -202,7 +243,7 @@ void LocalTarget::load(const ServedRelease& candidate) {
 void LocalTarget::shift(const ServedRelease& candidate) {
   const ServingState state = observe();
   if (state.server != serving_.server_identity) {
-    write_service(candidate);
+    write_service(candidate, port_of("http"));
     const Replacement replacement = replace_service(directory_);
     if (!replacement.replaced) {
       throw Error(fmt::format("the new server program did not get ready: {}", replacement.failure));
@@ -214,7 +255,9 @@ void LocalTarget::shift(const ServedRelease& candidate) {
   }
 }
 
-void LocalTarget::settle(const ServedRelease& candidate) { write_service(candidate); }
+void LocalTarget::settle(const ServedRelease& candidate) {
+  write_service(candidate, port_of("http"));
+}
 
 void LocalTarget::withdraw(const ServedRelease& previous) {
   if (!is_running()) {
@@ -224,7 +267,7 @@ void LocalTarget::withdraw(const ServedRelease& previous) {
   if (observe().model != previous.model) {
     load(previous);
   }
-  write_service(previous);
+  write_service(previous, port_of("http"));
 }
 
 void LocalTarget::stop() {

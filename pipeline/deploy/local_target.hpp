@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "pipeline/deploy/target.hpp"
@@ -10,15 +11,15 @@ namespace mlpipe {
 struct LocalServing {
   std::string alias;
   std::string host;
-  int port = 0;                    // 0: any free one
-  std::filesystem::path agent;     // mlpipe-agent
-  std::filesystem::path server;    // mlpipe-serve
+  std::optional<int> port;       // 0: any free one; nothing: 8080, or any free one where that is taken
+  std::filesystem::path agent;   // mlpipe-agent
+  std::filesystem::path server;  // mlpipe-serve
   std::string server_identity;
 };
 
-// Serves from one process of this machine: mlpipe-serve, supervised by an mlpipe-agent that keeps the listening
-// sockets, starts the server again when it ends by itself, and swaps its program without refusing a connection.
-// What it needs to know stands in `directory`, which is the agent's job folder.
+// Serves from one process of this machine: mlpipe-serve, supervised by an mlpipe-agent that keeps the
+// listening sockets, starts the server again when it ends by itself, and swaps its program without refusing a
+// connection. What it needs to know stands in `directory`, which is the agent's job folder.
 class LocalTarget : public Target {
  public:
   LocalTarget(std::filesystem::path directory, LocalServing serving);
@@ -27,7 +28,7 @@ class LocalTarget : public Target {
   static LocalTarget existing(const std::filesystem::path& directory, const std::filesystem::path& agent);
 
   ServingState observe() override;
-  WantedServing wanted() override;
+  WantedServing wanted() const override;
   void bring_up(const ServedRelease& candidate) override;
   void shift(const ServedRelease& candidate) override;
   void settle(const ServedRelease& candidate) override;
@@ -38,7 +39,7 @@ class LocalTarget : public Target {
 
  private:
   bool is_running() const;
-  void write_service(const ServedRelease& release) const;
+  void write_service(const ServedRelease& release, int port) const;
   void start(const ServedRelease& candidate);
   void wait_until_ready();
   void load(const ServedRelease& candidate);

@@ -8,8 +8,9 @@
 
 namespace mlpipe {
 
-// The way of a release to its traffic, the same on every target: bring up → shift → settle → promoted; a failure on
-// the way leads to withdraw → aborted. Pure: it is told how each effect went and says what comes next.
+// The way of a release to its traffic, the same on every target: bring up → shift → settle → promoted; a
+// failure on the way leads to withdraw → aborted. Pure: it is told how each effect went and says what comes
+// next.
 class Rollout {
  public:
   enum class Phase { bring_up, shift, settle, promoted, withdraw, aborted };
@@ -34,8 +35,8 @@ class Rollout {
 
 const char* name_of(Rollout::Phase phase);
 
-// Carries a rollout out on a target. `record` is called with the phase before its effect, so that the next command
-// can see what a killed one began. Returns the ended rollout.
+// Carries a rollout out on a target. `record` is called with the phase before its effect, so that the next
+// command can see what a killed one began. Returns the ended rollout.
 Rollout roll_out(Target& target, const ServedRelease& candidate, const std::optional<ServedRelease>& previous,
                  const std::function<void(Rollout::Phase)>& record);
 

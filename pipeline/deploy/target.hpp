@@ -9,23 +9,24 @@ namespace mlpipe {
 
 // What a target needs to know of a release to serve it.
 struct ServedRelease {
-  std::string version;               // the label that answers carry
-  Digest model;                      // of the model's folder
-  std::filesystem::path directory;   // the model's folder in the store
+  std::string version;              // the label that answers carry
+  Digest model;                     // of the model's folder
+  std::filesystem::path directory;  // the model's folder in the store
 };
 
-// Where a deployment serves. The rollout's state machine is one for all (rollout.hpp); a target only carries it out.
-// Every step may be repeated: a rollout that was cut off is begun again. Failures are Errors that say why.
+// Where a deployment serves. The rollout's state machine is one for all (rollout.hpp); a target only carries
+// it out. Every step may be repeated: a rollout that was cut off is begun again. Failures are Errors that say
+// why.
 class Target {
  public:
   virtual ~Target() = default;
 
   virtual ServingState observe() = 0;
   // What `observe` says once everything is as it should be.
-  virtual WantedServing wanted() = 0;
+  virtual WantedServing wanted() const = 0;
 
-  // Makes the candidate able to answer, beside what serves now and without traffic. A target whose server loads
-  // releases by itself starts one here when none is running, and loads in `shift`.
+  // Makes the candidate able to answer, beside what serves now and without traffic. A target whose server
+  // loads releases by itself starts one here when none is running, and loads in `shift`.
   virtual void bring_up(const ServedRelease& candidate) = 0;
   // Moves all traffic to the candidate, once it is loaded, warmed up and ready. No request fails.
   virtual void shift(const ServedRelease& candidate) = 0;

@@ -73,14 +73,16 @@ void take_outputs(const Step& step, const fs::path& work, const Store& store, Re
 
 // A file that the log's end complains about, that the project has and the step did not declare.
 std::string undeclared_file(const Step& step, const Spec& spec, const std::string& log) {
-  const bool complains = log.find("o such file") != std::string::npos || log.find("not found") != std::string::npos ||
-                         log.find("annot open") != std::string::npos || log.find("an't open") != std::string::npos;
+  const bool complains =
+      log.find("o such file") != std::string::npos || log.find("not found") != std::string::npos ||
+      log.find("annot open") != std::string::npos || log.find("an't open") != std::string::npos;
   if (!complains) {
     return "";
   }
   std::string word;
   for (const char c : log + " ") {
-    const bool part = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.' || c == '/';
+    const bool part =
+        std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.' || c == '/';
     if (part) {
       word += c;
       continue;
@@ -102,8 +104,8 @@ std::string undeclared_file(const Step& step, const Spec& spec, const std::strin
 
 }  // namespace
 
-Result collect_result(const Step& step, const Digest& action_key, const PreparedJob& job, const Ending& ending,
-                      const Spec& spec, Store& store) {
+Result collect_result(const Step& step, const Digest& action_key, const PreparedJob& job,
+                      const Ending& ending, const Spec& spec, Store& store) {
   Result result;
   result.action_key = action_key;
   result.started = ending.started;

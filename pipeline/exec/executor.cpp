@@ -120,7 +120,8 @@ class Executor {
 
   void begin(std::size_t index) {
     const PlannedStep& planned = plan_.steps()[index];
-    store_.add_realization(spec_.name, planned.step->name, planned.derivation, *planned.action, planned.step->params);
+    store_.add_realization(spec_.name, planned.step->name, planned.derivation, *planned.action,
+                           planned.step->params);
     Attempt& attempt = attempts_.emplace_back();
     attempt.index = index;
     attempt.job = job_of(store_, planned.action_key);

@@ -36,12 +36,12 @@ class Observer {
 };
 
 struct ExecutionOptions {
-  std::size_t jobs = 1;                             // how many run at once
-  const std::atomic<int>* interrupts = nullptr;     // above 0: start nothing more and end what runs
+  std::size_t jobs = 1;                          // how many run at once
+  const std::atomic<int>* interrupts = nullptr;  // above 0: start nothing more and end what runs
 };
 
-// Runs what the plan needs, as many jobs at once as allowed; steps that do not depend on a failed one still run.
-// Afterwards the plan says how every step ended. True when it was interrupted.
+// Runs what the plan needs, as many jobs at once as allowed; steps that do not depend on a failed one still
+// run. Afterwards the plan says how every step ended. True when it was interrupted.
 bool execute(Plan& plan, const Spec& spec, const Snapshot& snapshot, const Programs& programs, Store& store,
              std::shared_ptr<Runner> runner, Observer& observer, const ExecutionOptions& options);
 

@@ -62,8 +62,8 @@ void bring_inputs(const Plan& plan, const Step& step, const Store& store, const 
   }
 }
 
-std::map<std::string, std::string> environment_of(const Spec& spec, const Step& step, const fs::path& directory,
-                                                  const fs::path& checkpoints) {
+std::map<std::string, std::string> environment_of(const Spec& spec, const Step& step,
+                                                  const fs::path& directory, const fs::path& checkpoints) {
   std::map<std::string, std::string> environment;
   for (const char* name : {"PATH", "HOME"}) {
     if (const char* value = std::getenv(name)) {
@@ -84,12 +84,20 @@ std::map<std::string, std::string> environment_of(const Spec& spec, const Step& 
 std::vector<std::string> arguments_of(const Step& step, const Snapshot& snapshot, const Programs& programs,
                                       const fs::path& work) {
   if (const auto* fetch = std::get_if<FetchAction>(&step.action)) {
-    return {programs.fetch.string(), "--url", fetch->url, "--sha256", fetch->sha256, "--output", step.outs.front()};
+    return {programs.fetch.string(), "--url",    fetch->url,       "--sha256",
+            fetch->sha256,           "--output", step.outs.front()};
   }
   if (const auto* train = std::get_if<TrainAction>(&step.action)) {
     write_file_atomically(work / training_file, to_json_text(train->config));
-    std::vector<std::string> arguments = {programs.train.string(), "--config", training_file, "--name",
-                                          train->model_name, "--model", "model", "--report", "report"};
+    std::vector<std::string> arguments = {programs.train.string(),
+                                          "--config",
+                                          training_file,
+                                          "--name",
+                                          train->model_name,
+                                          "--model",
+                                          "model",
+                                          "--report",
+                                          "report"};
     if (train->config.find("threads") == nullptr) {
       arguments.insert(arguments.end(), {"--threads", std::to_string(snapshot.tools.default_threads)});
     }
@@ -108,8 +116,8 @@ PreparedJob job_of(const Store& store, const Digest& action_key) {
   return {store.job_directory(action_key), store.lock_path(action_key)};
 }
 
-PreparedJob prepare_job(const Spec& spec, const Plan& plan, const PlannedStep& planned, const Snapshot& snapshot,
-                        const Programs& programs, const Store& store) {
+PreparedJob prepare_job(const Spec& spec, const Plan& plan, const PlannedStep& planned,
+                        const Snapshot& snapshot, const Programs& programs, const Store& store) {
   const Step& step = *planned.step;
   const PreparedJob prepared = job_of(store, planned.action_key);
   remove_tree(prepared.directory);

@@ -2,10 +2,16 @@
 
 namespace mlpipe {
 
-void LocalRunner::start(const PreparedJob& job, FileLock lock) { start_agent(agent_, job.directory, std::move(lock)); }
+void LocalRunner::start(const PreparedJob& job, FileLock lock) {
+  start_agent(agent_, job.directory, std::move(lock));
+}
 
-FileLock LocalRunner::wait(const PreparedJob& job) { return FileLock::wait(job.lock); }
+FileLock LocalRunner::wait(const PreparedJob& job) {
+  return FileLock::wait(job.lock);
+}
 
-void LocalRunner::cancel(const PreparedJob& job) { cancel_job(job.directory); }
+void LocalRunner::cancel(const PreparedJob& job) {
+  cancel_job(job.directory);
+}
 
 }  // namespace mlpipe

@@ -20,8 +20,8 @@ class Runner {
  public:
   virtual ~Runner() = default;
 
-  // Starts the job; `lock` is held from now on by whoever supervises it, until it has ended and exit.json is there.
-  // Throws Error when it cannot be started.
+  // Starts the job; `lock` is held from now on by whoever supervises it, until it has ended and exit.json is
+  // there. Throws Error when it cannot be started.
   virtual void start(const PreparedJob& job, FileLock lock) = 0;
   // Blocks until the job has ended, whoever started it, and returns the lock. May be called on any thread.
   virtual FileLock wait(const PreparedJob& job) = 0;

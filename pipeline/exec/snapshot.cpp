@@ -42,7 +42,8 @@ void require_programs(const Spec& spec, const Tools& tools) {
 
 }  // namespace
 
-Snapshot take_snapshot(const Spec& spec, const Programs& programs, FileHashes& hashes, const ResultSource& results) {
+Snapshot take_snapshot(const Spec& spec, const Programs& programs, FileHashes& hashes,
+                       const ResultSource& results) {
   Snapshot snapshot;
   snapshot.results = &results;
   snapshot.tools = find_tools(programs, hashes);

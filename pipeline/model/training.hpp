@@ -62,7 +62,7 @@ struct Training {
   std::int64_t epochs = 10;
   std::int64_t batch = 32;
   std::uint64_t seed = 0;
-  std::optional<std::int64_t> threads;  // otherwise as many as there are cores
+  std::optional<std::int64_t> threads;  // otherwise all cores, or one for a small network
 };
 
 // What `train:` may be: read by the pipeline's parser and by mlpipe-train, so that they cannot differ.

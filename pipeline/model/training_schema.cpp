@@ -79,25 +79,25 @@ Schema optimizer_schema() {
 }
 
 Schema make_training_schema() {
-  return keys(
-      "a network, trained on data by the trainer that comes with mlpipe",
-      {required("data", data_schema()), required("network", network_schema()),
-       optional("optimizer", optimizer_schema()),
-       optional("epochs",
-                integer("how often the training goes through the data, 10 when not given", 1, most_epochs)),
-       optional("batch",
-                integer("examples in one step of the optimizer, 32 when not given", 1, largest_size)),
-       optional("seed",
-                integer("decides first weights, order and dropout, 0 when not given", 0, largest_seed)),
-       optional("threads", integer("threads to compute with, all cores when not given; the result depends "
-                                   "on it in its last digits",
-                                   1, most_threads)),
-       later("task", "what is learned: classification, for now"), later("loss", "what is minimised"),
-       later("schedule", "how the learning rate changes"), later("clip", "limits the gradient"),
-       later("early-stopping", "ends when nothing improves"), later("precision", "mixed precision"),
-       later("device", "cpu or cuda"), later("checkpoint", "how often a checkpoint is written"),
-       later("processes", "data-parallel training"), later("nodes", "data-parallel training"),
-       later("select", "which epoch is kept")});
+  return keys("a network, trained on data by the trainer that comes with mlpipe",
+              {required("data", data_schema()), required("network", network_schema()),
+               optional("optimizer", optimizer_schema()),
+               optional("epochs", integer("how often the training goes through the data, 10 when not given",
+                                          1, most_epochs)),
+               optional("batch",
+                        integer("examples in one step of the optimizer, 32 when not given", 1, largest_size)),
+               optional("seed", integer("decides first weights, order and dropout, 0 when not given", 0,
+                                        largest_seed)),
+               optional("threads", integer("threads to compute with; when not given all cores, or one for a "
+                                           "small network; the result depends "
+                                           "on it in its last digits",
+                                           1, most_threads)),
+               later("task", "what is learned: classification, for now"), later("loss", "what is minimised"),
+               later("schedule", "how the learning rate changes"), later("clip", "limits the gradient"),
+               later("early-stopping", "ends when nothing improves"), later("precision", "mixed precision"),
+               later("device", "cpu or cuda"), later("checkpoint", "how often a checkpoint is written"),
+               later("processes", "data-parallel training"), later("nodes", "data-parallel training"),
+               later("select", "which epoch is kept")});
 }
 
 }  // namespace

@@ -12,10 +12,10 @@ namespace mlpipe {
 // What stands for an input in a recipe: "derivation:3f…" or "tree:3f…", "file:3f…".
 using InputName = std::function<std::string(const Input&)>;
 
-// The recipe of a step: its command, declared environment, used params (where they are used), the content of its
-// dependencies (names and executable bits included), outs, the architecture; for a training, the resolved
-// configuration, the trainer's identity and the number of threads. Not: who runs it, timeouts, the order of keys,
-// params that it does not use, times, absolute paths.
+// The recipe of a step: its command, declared environment, used params (where they are used), the content of
+// its dependencies (names and executable bits included), outs, the architecture; for a training, the resolved
+// configuration, the trainer's identity and the number of threads. Not: who runs it, timeouts, the order of
+// keys, params that it does not use, times, absolute paths.
 Recipe recipe_of(const Step& step, const Snapshot& snapshot, const InputName& input_name);
 
 // "tree:3f…" or "file:3f…".

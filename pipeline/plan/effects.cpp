@@ -54,9 +54,9 @@ void plan_rollout(const Observed& observed, const WantedServing& wanted, Effects
     effects.rollout_reason = effects.publish_reason;
   } else if (serving.model != observed.alias->model) {
     effects.rollout = Rollout::update;
-    effects.rollout_reason = fmt::format("it serves {}, the alias stands for release {}",
-                                         serving.version.empty() ? "another model" : "release " + serving.version,
-                                         observed.alias->version);
+    effects.rollout_reason = fmt::format(
+        "it serves {}, the alias stands for release {}",
+        serving.version.empty() ? "another model" : "release " + serving.version, observed.alias->version);
   } else {
     effects.rollout = Rollout::unchanged;
   }
@@ -77,7 +77,8 @@ const Output* model_output(const Spec& spec, const Plan& plan) {
   return done ? step->result->find_output(spec.model->from.out) : nullptr;
 }
 
-Effects plan_effects(const Spec& spec, const Plan& plan, const Observed& observed, const WantedServing& wanted) {
+Effects plan_effects(const Spec& spec, const Plan& plan, const Observed& observed,
+                     const WantedServing& wanted) {
   Effects effects;
   const PlannedStep* step = spec.model ? plan.find(spec.model->from.step) : nullptr;
   if (step == nullptr) {

@@ -12,8 +12,8 @@ namespace mlpipe {
 
 // What the registry and the target say, as a value.
 struct Observed {
-  std::optional<AliasState> alias;        // nothing: no release stands for it yet
-  std::map<Digest, int> releases;         // of the model, by the digest of their tree
+  std::optional<AliasState> alias;  // nothing: no release stands for it yet
+  std::map<Digest, int> releases;   // of the model, by the digest of their tree
   ServingState serving;
 };
 
@@ -44,7 +44,8 @@ struct Effects {
   bool nothing_to_do() const;
 };
 
-Effects plan_effects(const Spec& spec, const Plan& plan, const Observed& observed, const WantedServing& wanted);
+Effects plan_effects(const Spec& spec, const Plan& plan, const Observed& observed,
+                     const WantedServing& wanted);
 
 // The output that is to be published; nothing when its step has no result.
 const Output* model_output(const Spec& spec, const Plan& plan);

@@ -12,7 +12,9 @@ namespace {
 
 using State = PlannedStep::State;
 
-bool has_result(State state) { return state == State::cached || state == State::succeeded; }
+bool has_result(State state) {
+  return state == State::cached || state == State::succeeded;
+}
 
 std::set<std::string> needed_for(const Spec& spec, const std::string& last) {
   std::set<std::string> needed = {last};
@@ -33,7 +35,8 @@ void check_names(const Spec& spec, const PlanOptions& options) {
   }
   for (const std::string& name : asked) {
     if (spec.find_step(name) == nullptr) {
-      throw UsageError(fmt::format("there is no step '{}'", printable(name)), suggest_name(name, spec.step_names()));
+      throw UsageError(fmt::format("there is no step '{}'", printable(name)),
+                       suggest_name(name, spec.step_names()));
     }
   }
 }
@@ -85,8 +88,8 @@ bool Plan::anything_to_run() const {
 }
 
 std::size_t Plan::count(State state) const {
-  return static_cast<std::size_t>(
-      std::count_if(steps_.begin(), steps_.end(), [&](const PlannedStep& step) { return step.state == state; }));
+  return static_cast<std::size_t>(std::count_if(
+      steps_.begin(), steps_.end(), [&](const PlannedStep& step) { return step.state == state; }));
 }
 
 bool Plan::upstream_done(std::size_t index) const {
@@ -123,7 +126,8 @@ void Plan::decide(std::size_t index) {
   }
   planned.action_key = planned.action->digest();
   const std::vector<Result> results = snapshot_.results->results(planned.action_key);
-  const auto latest = std::find_if(results.rbegin(), results.rend(), [](const Result& one) { return one.succeeded; });
+  const auto latest =
+      std::find_if(results.rbegin(), results.rend(), [](const Result& one) { return one.succeeded; });
   const bool forced = options_.force.contains(planned.step->name);
   if (latest != results.rend() && !forced) {
     planned.state = State::cached;
@@ -131,10 +135,11 @@ void Plan::decide(std::size_t index) {
     return;
   }
   planned.state = State::run;
-  planned.reasons = forced ? std::vector<std::string>{"forced"}
-                           : reasons_to_run(*planned.step, *planned.action,
-                                            snapshot_.results->last_realization(spec_.name, planned.step->name),
-                                            !results.empty());
+  planned.reasons = forced
+                        ? std::vector<std::string>{"forced"}
+                        : reasons_to_run(*planned.step, *planned.action,
+                                         snapshot_.results->last_realization(spec_.name, planned.step->name),
+                                         !results.empty());
   if (upstream_done(index)) {
     ready_.insert(index);
   }

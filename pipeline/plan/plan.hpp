@@ -35,12 +35,13 @@ struct PlannedStep {
 };
 
 struct PlanOptions {
-  std::set<std::string> force;      // run these even when a result is there
+  std::set<std::string> force;       // run these even when a result is there
   std::optional<std::string> until;  // this step and what it needs, nothing else
 };
 
-// The graph and what each node needs now. Pure: it looks at the spec and the snapshot, never at a clock, a disk or a
-// process. While the executor runs it is told how steps ended, and says what is ready next. Not thread-safe.
+// The graph and what each node needs now. Pure: it looks at the spec and the snapshot, never at a clock, a
+// disk or a process. While the executor runs it is told how steps ended, and says what is ready next. Not
+// thread-safe.
 class Plan {
  public:
   // Spec and snapshot must outlive the plan. Throws UsageError for an unknown step in the options.
@@ -57,8 +58,8 @@ class Plan {
   std::optional<std::size_t> take_ready();
   // Gives a running step back: it is ready again.
   void put_back(std::size_t index);
-  // A running step ended. Steps after it become ready, cached, or blocked; returns those that became cached, because
-  // the steps before them yielded the same bytes as once before.
+  // A running step ended. Steps after it become ready, cached, or blocked; returns those that became cached,
+  // because the steps before them yielded the same bytes as once before.
   std::vector<std::size_t> finish(std::size_t index, Result result);
 
  private:

@@ -12,7 +12,9 @@ namespace {
 
 constexpr std::string_view first_line = "mlpipe-recipe 1\n";
 
-[[noreturn]] void damaged() { throw Error("the text of a recipe is damaged"); }
+[[noreturn]] void damaged() {
+  throw Error("the text of a recipe is damaged");
+}
 
 // Takes "15:data/digits.csv" off the front.
 std::string take_counted(std::string_view& text) {
@@ -45,7 +47,8 @@ void Recipe::add(std::string tag, std::string name, std::string value) {
 std::string Recipe::text() const {
   std::string text(first_line);
   for (const Field& field : fields_) {
-    text += fmt::format("{} {}:{} {}:{}\n", field.tag, field.name.size(), field.name, field.value.size(), field.value);
+    text += fmt::format("{} {}:{} {}:{}\n", field.tag, field.name.size(), field.name, field.value.size(),
+                        field.value);
   }
   return text;
 }

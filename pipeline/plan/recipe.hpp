@@ -8,7 +8,8 @@
 
 namespace mlpipe {
 
-// What a step would do, as fields that count. Two recipes are the same computation when their texts are equal.
+// What a step would do, as fields that count. Two recipes are the same computation when their texts are
+// equal.
 struct Field {
   std::string tag;   // "dependency", "environment", "train", …
   std::string name;  // "data/digits.csv"; may be empty

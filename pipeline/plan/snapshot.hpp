@@ -24,29 +24,30 @@ using DependencyFiles = std::vector<DependencyFile>;
 
 // What jobs run with, besides what their steps declare.
 struct Tools {
-  std::string architecture;      // "x86_64"
-  std::string trainer;           // identity of mlpipe-train: its build and its libtorch
-  std::string fetcher;           // identity of what `fetch` does, not of its build: the file is known by its hash
-  int default_threads = 1;       // for a training that names none
+  std::string architecture;  // "x86_64"
+  std::string trainer;       // identity of mlpipe-train: its build and its libtorch
+  std::string fetcher;       // identity of what `fetch` does, not of its build: the file is known by its hash
+  int default_threads = 1;   // for a training that names none
 };
 
 // What the alias of a model stands for at the moment.
 struct AliasState {
   int version = 0;
-  Digest model;                            // digest of the release's tree
-  std::map<std::string, double> metrics;   // "accuracy", "check.f1"
-  // Releases that somebody moved the alias away from by hand since they were last published: a run leaves them alone.
+  Digest model;                           // digest of the release's tree
+  std::map<std::string, double> metrics;  // "accuracy", "check.f1"
+  // Releases that somebody moved the alias away from by hand since they were last published: a run leaves
+  // them alone.
   std::vector<Digest> set_aside;
 };
 
 // What a target says of a deployment.
 struct ServingState {
   bool running = false;
-  std::string version;   // the label that it answers with
-  Digest model;          // of what it serves; zero: unknown
-  std::string address;   // "http://127.0.0.1:8080"
-  std::string server;    // identity of the running server program
-  std::string shape;     // what it was started with: host, port
+  std::string version;  // the label that it answers with
+  Digest model;         // of what it serves; zero: unknown
+  std::string address;  // "http://127.0.0.1:8080"
+  std::string server;   // identity of the running server program
+  std::string shape;    // what it was started with: host, port
 };
 
 // Everything that a plan is made from. A value, but for the results, which are looked up as of one moment.

@@ -30,16 +30,17 @@ Value metric(const Plan& plan, const std::string& step, const std::string& name,
   }
   const std::string hint =
       known.empty() ? fmt::format("step '{}' reports no metrics", step) : suggest_name(name, known);
-  throw ExpressionError(offset, fmt::format("the gate asks for the metric '{}', which step '{}' does not report", name,
-                                            step),
-                        hint);
+  throw ExpressionError(
+      offset, fmt::format("the gate asks for the metric '{}', which step '{}' does not report", name, step),
+      hint);
 }
 
 Value look_up(const Spec& spec, const Plan& plan, const std::optional<AliasState>& current,
               const Expression& reference) {
   const std::vector<std::string>& parts = reference.reference;
   if (parts[0] == "current") {
-    const auto found = current ? current->metrics.find(joined(parts, 1)) : std::map<std::string, double>::const_iterator{};
+    const auto found =
+        current ? current->metrics.find(joined(parts, 1)) : std::map<std::string, double>::const_iterator{};
     return current && found != current->metrics.end() ? Value::of_number(found->second) : Value{};
   }
   if (parts[0] == "params") {
@@ -69,7 +70,8 @@ std::map<std::string, double> release_metrics(const Spec& spec, const Plan& plan
   return metrics;
 }
 
-std::vector<std::string> unmet_gate(const Spec& spec, const Plan& plan, const std::optional<AliasState>& current) {
+std::vector<std::string> unmet_gate(const Spec& spec, const Plan& plan,
+                                    const std::optional<AliasState>& current) {
   if (!spec.model || !spec.model->gate) {
     return {};
   }

@@ -7,8 +7,8 @@
 
 namespace mlpipe {
 
-// Where a release comes from, as JSON: the pipeline, its params, each step's derivation and action key, and the git
-// revision of the project's folder ("3f2a… with local changes"; left out when it is no git checkout).
+// Where a release comes from, as JSON: the pipeline, its params, each step's derivation and action key, and
+// the git revision of the project's folder ("3f2a… with local changes"; left out when it is no git checkout).
 std::string provenance_of(const Spec& spec, const Plan& plan);
 
 }  // namespace mlpipe

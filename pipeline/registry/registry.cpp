@@ -69,19 +69,20 @@ Release Registry::publish(const std::string& model, const Output& artifact,
                           const std::map<std::string, double>& metrics, const std::string& provenance) {
   const Database& database = store_.database();
   Transaction transaction(database);
-  Statement known = database.prepare(
-      fmt::format("SELECT {} FROM releases WHERE model = ? AND tree = ?", release_columns));
+  Statement known =
+      database.prepare(fmt::format("SELECT {} FROM releases WHERE model = ? AND tree = ?", release_columns));
   known.bind(model).bind(artifact.digest);
   if (known.step()) {
     return release_from_row(known);
   }
   Statement last = database.prepare("SELECT coalesce(max(version), 0) FROM releases WHERE model = ?");
   last.bind(model).step();
-  Release release{model,   static_cast<int>(last.integer(0)) + 1, artifact, metrics, provenance,
-                  std::chrono::system_clock::now()};
+  Release release{model,      static_cast<int>(last.integer(0)) + 1, artifact, metrics,
+                  provenance, std::chrono::system_clock::now()};
   database
-      .prepare("INSERT INTO releases(model, version, tree, bytes, metrics, provenance, published) "
-               "VALUES(?, ?, ?, ?, ?, ?, ?)")
+      .prepare(
+          "INSERT INTO releases(model, version, tree, bytes, metrics, provenance, published) "
+          "VALUES(?, ?, ?, ?, ?, ?, ?)")
       .bind(model)
       .bind(release.version)
       .bind(artifact.digest)
@@ -179,7 +180,8 @@ Release Registry::resolve_reference(const std::string& reference) const {
       for (const auto& [name, version] : known) {
         names.push_back(name);
       }
-      throw UsageError(fmt::format("{} has no alias '{}'", model, printable(which)), suggest_name(which, names));
+      throw UsageError(fmt::format("{} has no alias '{}'", model, printable(which)),
+                       suggest_name(which, names));
     }
     return *find(model, found->second);
   }

@@ -15,9 +15,9 @@ namespace mlpipe {
 struct Release {
   std::string model;
   int version = 0;
-  Output artifact;                         // the model's folder
-  std::map<std::string, double> metrics;   // "accuracy" of the step that made it, "check.f1" of others
-  std::string provenance;                  // JSON: pipeline, params, derivations, action keys, git revision, images
+  Output artifact;                        // the model's folder
+  std::map<std::string, double> metrics;  // "accuracy" of the step that made it, "check.f1" of others
+  std::string provenance;  // JSON: pipeline, params, derivations, action keys, git revision, images
   std::chrono::system_clock::time_point published;
 
   std::string label() const { return model + ":" + std::to_string(version); }
@@ -47,8 +47,8 @@ class Registry {
   std::map<Digest, int> versions_by_tree(const std::string& model) const;
 
   // The release of these bytes: a new version, unless they were released before.
-  Release publish(const std::string& model, const Output& artifact, const std::map<std::string, double>& metrics,
-                  const std::string& provenance);
+  Release publish(const std::string& model, const Output& artifact,
+                  const std::map<std::string, double>& metrics, const std::string& provenance);
 
   // The oldest first.
   std::vector<AliasEvent> history(const std::string& model, const std::string& alias) const;
@@ -59,8 +59,8 @@ class Registry {
   std::optional<AliasState> alias_state(const std::string& model, const std::string& alias) const;
   void move_alias(const std::string& model, const std::string& alias, int version, const std::string& reason);
 
-  // "digits", "digits:2", "digits@prod": the newest, a version, or what an alias stands for. Throws UsageError that
-  // names what there is.
+  // "digits", "digits:2", "digits@prod": the newest, a version, or what an alias stands for. Throws
+  // UsageError that names what there is.
   Release resolve_reference(const std::string& reference) const;
 
  private:

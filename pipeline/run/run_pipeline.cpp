@@ -16,15 +16,17 @@ using Outcome = RunReport::Outcome;
 // A release that no deployment serves still gets a name that moves.
 constexpr const char* alias_without_deployment = "latest";
 
-std::string alias_of(const Spec& spec) { return spec.deploy ? spec.deploy->alias : alias_without_deployment; }
+std::string alias_of(const Spec& spec) {
+  return spec.deploy ? spec.deploy->alias : alias_without_deployment;
+}
 
-std::unique_ptr<Target> target_of(const Spec& spec, const Programs& programs, const std::filesystem::path& store,
-                                  FileHashes& hashes) {
+std::unique_ptr<Target> target_of(const Spec& spec, const Programs& programs,
+                                  const std::filesystem::path& store, FileHashes& hashes) {
   if (!spec.deploy) {
     return nullptr;
   }
-  LocalServing serving{spec.deploy->alias, spec.deploy->host, spec.deploy->port, programs.agent, programs.serve,
-                       identity_of(programs.serve, hashes)};
+  LocalServing serving{spec.deploy->alias, spec.deploy->host, spec.deploy->port,
+                       programs.agent,     programs.serve,    identity_of(programs.serve, hashes)};
   if (serving.server_identity.empty()) {
     throw Error("mlpipe-serve is not installed beside mlpipe, and the pipeline deploys",
                 "install all of mlpipe's programs into one folder");
@@ -81,16 +83,16 @@ bool write_down_run(const Plan& plan, Store& store, std::int64_t run) {
 }
 
 // The gate, then the release. Nothing when the gate held it back.
-std::optional<Release> publish(const Spec& spec, const Plan& plan, const Observed& observed, Registry& registry,
-                               RunObserver& observer, RunReport& report) {
+std::optional<Release> publish(const Spec& spec, const Plan& plan, const Observed& observed,
+                               Registry& registry, RunObserver& observer, RunReport& report) {
   report.gate_failures = unmet_gate(spec, plan, observed.alias);
   if (!report.gate_failures.empty()) {
     report.outcome = Outcome::failed;
     return std::nullopt;
   }
   observer.gate_passed(spec, report);
-  const Release release = registry.publish(spec.model->name, *model_output(spec, plan), release_metrics(spec, plan),
-                                           provenance_of(spec, plan));
+  const Release release = registry.publish(spec.model->name, *model_output(spec, plan),
+                                           release_metrics(spec, plan), provenance_of(spec, plan));
   report.new_version = report.effects.publish == Effects::Publish::publish;
   report.changed = true;
   observer.published(release, report.new_version);
@@ -107,7 +109,8 @@ void deploy(const Spec& spec, const Store& store, Registry& registry, Target& ta
     previous = served(store, *current);
   }
   const Rollout rollout = roll_out(target, served(store, release), previous, [&](Rollout::Phase phase) {
-    record_deployment(store, spec.deploy->alias, release.model, spec.deploy->target, release.version, name_of(phase));
+    record_deployment(store, spec.deploy->alias, release.model, spec.deploy->target, release.version,
+                      name_of(phase));
   });
   if (rollout.phase() != Rollout::Phase::promoted) {
     report.outcome = Outcome::failed;
@@ -115,8 +118,8 @@ void deploy(const Spec& spec, const Store& store, Registry& registry, Target& ta
   }
 }
 
-void carry_out_effects(const Spec& spec, const Plan& plan, const Store& store, Target* target, RunObserver& observer,
-                       RunReport& report) {
+void carry_out_effects(const Spec& spec, const Plan& plan, const Store& store, Target* target,
+                       RunObserver& observer, RunReport& report) {
   if (!spec.model) {
     return;
   }
@@ -140,11 +143,13 @@ void carry_out_effects(const Spec& spec, const Plan& plan, const Store& store, T
     }
   }
   const Effects::Rollout rollout = report.effects.rollout;
-  if (target != nullptr && release && rollout != Effects::Rollout::unchanged && rollout != Effects::Rollout::none) {
+  if (target != nullptr && release && rollout != Effects::Rollout::unchanged &&
+      rollout != Effects::Rollout::none) {
     deploy(spec, store, registry, *target, *release, observer, report);
   }
   if (alias_moves && report.rollout_failure.empty()) {
-    registry.move_alias(release->model, alias_of(spec), release->version, report.new_version ? "published" : "moved");
+    registry.move_alias(release->model, alias_of(spec), release->version,
+                        report.new_version ? "published" : "moved");
   }
   if (target != nullptr) {
     report.address = target->observe().address;
@@ -176,8 +181,8 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
   FileHashes hashes(store ? &store->database() : nullptr);
   const std::unique_ptr<Target> target = target_of(spec, programs, report.store, hashes);
   const NoResults no_results;
-  const Snapshot snapshot = take_snapshot(
-      spec, programs, hashes, store ? static_cast<const ResultSource&>(*store) : no_results);
+  const Snapshot snapshot =
+      take_snapshot(spec, programs, hashes, store ? static_cast<const ResultSource&>(*store) : no_results);
   Plan plan(spec, snapshot, request.plan);
   const Observed observed = observe(spec, store ? &*store : nullptr, target.get());
   report.effects = plan_effects(spec, plan, observed, target ? target->wanted() : WantedServing{});
@@ -191,8 +196,8 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
     if (plan.anything_to_run() || !report.effects.nothing_to_do()) {
       const std::int64_t run = store->begin_run(spec.name, spec.params);
       report.changed = plan.anything_to_run();
-      const ExecutionOptions options{request.jobs != 0 ? request.jobs : static_cast<std::size_t>(usable_cores()),
-                                     request.interrupts};
+      const ExecutionOptions options{
+          request.jobs != 0 ? request.jobs : static_cast<std::size_t>(usable_cores()), request.interrupts};
       const bool interrupted = execute(plan, spec, snapshot, programs, *store,
                                        std::make_shared<LocalRunner>(programs.agent), observer, options);
       report.outcome = interrupted ? Outcome::interrupted : Outcome::succeeded;
@@ -213,12 +218,14 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
   return report;
 }
 
-void move_by_hand(const Store& store, const Release& release, const std::string& alias, const std::string& reason) {
+void move_by_hand(const Store& store, const Release& release, const std::string& alias,
+                  const std::string& reason) {
   const FileLock lock = FileLock::wait(rollout_lock(store, alias));
   Registry registry(store);
   const auto record = find_deployment(store, alias);
   if (record && record->model == release.model && record->phase != "stopped") {
-    LocalTarget target = LocalTarget::existing(store.deployment_directory(alias), Programs::beside_this_one().agent);
+    LocalTarget target =
+        LocalTarget::existing(store.deployment_directory(alias), Programs::beside_this_one().agent);
     if (target.observe().running) {
       const auto current = registry.resolve(release.model, alias);
       const Rollout rollout = roll_out(

@@ -27,8 +27,8 @@ struct RunRequest {
 struct RunReport {
   enum class Outcome { succeeded, failed, interrupted };
   Outcome outcome = Outcome::succeeded;
-  bool changed = false;                    // a job ran or an effect was carried out
-  std::vector<PlannedStep> steps;          // their `step` points into `spec`
+  bool changed = false;            // a job ran or an effect was carried out
+  std::vector<PlannedStep> steps;  // their `step` points into `spec`
   Effects effects;
   std::vector<std::string> gate_failures;  // what the gate found missing
   std::string rollout_failure;             // why a rollout was aborted
@@ -50,13 +50,14 @@ class RunObserver : public Observer {
   virtual void rolling_out(const Release&, const Effects&) {}
 };
 
-// One file in, one deployment out: loads the spec, looks at the store and the target, plans, runs the jobs, publishes
-// the release and rolls it out. Does only what changed. Throws SpecError and UsageError before anything has run; a
-// failed step, gate or rollout is part of the report.
+// One file in, one deployment out: loads the spec, looks at the store and the target, plans, runs the jobs,
+// publishes the release and rolls it out. Does only what changed. Throws SpecError and UsageError before
+// anything has run; a failed step, gate or rollout is part of the report.
 RunReport run_pipeline(const RunRequest& request, RunObserver& observer);
 
-// Moves the alias of a deployment to a release by hand ("rollback", "promote") and rolls it out. Throws Error when the
-// rollout fails; the old release then goes on serving.
-void move_by_hand(const Store& store, const Release& release, const std::string& alias, const std::string& reason);
+// Moves the alias of a deployment to a release by hand ("rollback", "promote") and rolls it out. Throws Error
+// when the rollout fails; the old release then goes on serving.
+void move_by_hand(const Store& store, const Release& release, const std::string& alias,
+                  const std::string& reason);
 
 }  // namespace mlpipe

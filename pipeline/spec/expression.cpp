@@ -20,8 +20,12 @@ struct Token {
   std::size_t offset = 0;
 };
 
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 class Lexer {
  public:
@@ -100,7 +104,8 @@ class Lexer {
     const char one = source_[begin];
     if (std::string_view("<>+-*/()[].").find(one) == std::string_view::npos) {
       const std::string hint = one == '!' ? "write `not`" : one == '=' ? "write ==" : "";
-      throw ExpressionError(begin, fmt::format("'{}' has no place in an expression", printable({&one, 1})), hint);
+      throw ExpressionError(begin, fmt::format("'{}' has no place in an expression", printable({&one, 1})),
+                            hint);
     }
     ++at_;
     return {Token::Kind::symbol, std::string(1, one), begin};
@@ -130,7 +135,9 @@ class Parser {
   bool is_symbol(std::string_view text) const {
     return token_.kind == Token::Kind::symbol && token_.text == text;
   }
-  bool is_word(std::string_view text) const { return token_.kind == Token::Kind::name && token_.text == text; }
+  bool is_word(std::string_view text) const {
+    return token_.kind == Token::Kind::name && token_.text == text;
+  }
 
   static Expression operation(const Token& token, std::vector<Expression> operands) {
     Expression expression;
@@ -358,7 +365,9 @@ Value calculate(const Expression& expression, const Value& left, const Value& ri
   }
 }
 
-std::string rounded(double value) { return fmt::format("{:.6g}", value); }
+std::string rounded(double value) {
+  return fmt::format("{:.6g}", value);
+}
 
 std::string source_of(const Expression& expression) {
   switch (expression.kind) {
@@ -442,7 +451,9 @@ std::string Expression::reference_text() const {
   return text;
 }
 
-Expression parse_expression(std::string_view source) { return Parser(source).parse(); }
+Expression parse_expression(std::string_view source) {
+  return Parser(source).parse();
+}
 
 Value evaluate(const Expression& expression, const Lookup& lookup) {
   if (expression.kind == Expression::Kind::constant) {

@@ -11,9 +11,9 @@
 
 namespace mlpipe {
 
-// The language inside ${{ }}, and of `gate`: references (params.lr, steps.data.outs['mnist.npz'], train.accuracy),
-// numbers, 'texts', true, false, + - * /, comparisons, not, and, or, parentheses. A hyphen between letters belongs
-// to a name (train-small), so a subtraction is written with spaces.
+// The language inside ${{ }}, and of `gate`: references (params.lr, steps.data.outs['mnist.npz'],
+// train.accuracy), numbers, 'texts', true, false, + - * /, comparisons, not, and, or, parentheses. A hyphen
+// between letters belongs to a name (train-small), so a subtraction is written with spaces.
 
 // What an expression yields. Numbers keep the text that they were written with.
 struct Value {
@@ -66,8 +66,8 @@ Value evaluate(const Expression& expression, const Lookup& lookup);
 // Every reference in the expression, left to right.
 std::vector<const Expression*> references_in(const Expression& expression);
 
-// Why a condition does not hold, one sentence for each comparison that fails ("accuracy is 0.912, below 0.985 by
-// 0.073"); empty when it holds.
+// Why a condition does not hold, one sentence for each comparison that fails ("accuracy is 0.912, below 0.985
+// by 0.073"); empty when it holds.
 std::vector<std::string> unmet_terms(const Expression& condition, const Lookup& lookup);
 
 // Text with ${{ }} in it: pieces of text and expressions in turn.

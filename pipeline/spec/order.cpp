@@ -57,8 +57,8 @@ void order_steps(std::vector<Step>& steps, Diagnostics& diagnostics) {
             way += " needs " + steps[other.step].name;
           }
         }
-        diagnostics.add(steps[need].mark, fmt::format("the steps need each other in a circle: {} needs {}", way,
-                                                      steps[need].name));
+        diagnostics.add(steps[need].mark, fmt::format("the steps need each other in a circle: {} needs {}",
+                                                      way, steps[need].name));
         return;
       }
       if (visits[need] == Visit::never) {

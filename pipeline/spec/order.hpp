@@ -6,8 +6,8 @@
 
 namespace mlpipe {
 
-// Puts every step after those that it needs, and keeps the file's order otherwise. A cycle is a diagnostic at one of
-// its steps that names the whole way round.
+// Puts every step after those that it needs, and keeps the file's order otherwise. A cycle is a diagnostic at
+// one of its steps that names the whole way round.
 void order_steps(std::vector<Step>& steps, Diagnostics& diagnostics);
 
 }  // namespace mlpipe

@@ -11,10 +11,11 @@ Schema texts(const std::string& meaning) {
 }
 
 Schema fetch_schema() {
-  return keys("Brings one file from a URL.",
-              {required("url", text("http or https address; the output is named after its last part")),
-               required("sha256", text("the file's SHA-256, 64 hexadecimal digits; a file with another one fails "
-                                       "the step"))});
+  return keys(
+      "Brings one file from a URL.",
+      {required("url", text("http or https address; the output is named after its last part")),
+       required("sha256", text("the file's SHA-256, 64 hexadecimal digits; a file with another one fails "
+                               "the step"))});
 }
 
 Schema step_schema() {
@@ -23,19 +24,23 @@ Schema step_schema() {
       {
           optional("fetch", fetch_schema()),
           optional("train", training_schema()),
-          optional("run", either("A program of your own: text is a script for `sh -e`, a list is run as it is, "
-                                 "without a shell.",
-                                 {text("a script"), list("an argument vector", text("one argument"))})),
+          optional("run",
+                   either("A program of your own: text is a script for `sh -e`, a list is run as it is, "
+                          "without a shell.",
+                          {text("a script"), list("an argument vector", text("one argument"))})),
           optional("needs", texts("Steps that must have succeeded before; those whose outputs are used are "
                                   "needed anyway.")),
-          optional("deps", list("Files, folders and globs that the job sees, relative to the pipeline's folder; "
-                                "what is not declared is not there.",
-                                text("a path or a glob"))),
-          optional("outs", list("Files and folders that a `run` step promises to write; one that is missing fails "
-                                "the step. (`fetch` and `train` name their own.)",
-                                text("a path inside the work directory"))),
-          optional("metrics", list("JSON files whose numbers become the step's metrics; they are outputs too.",
-                                   text("a path inside the work directory"))),
+          optional("deps",
+                   list("Files, folders and globs that the job sees, relative to the pipeline's folder; "
+                        "what is not declared is not there.",
+                        text("a path or a glob"))),
+          optional("outs",
+                   list("Files and folders that a `run` step promises to write; one that is missing fails "
+                        "the step. (`fetch` and `train` name their own.)",
+                        text("a path inside the work directory"))),
+          optional("metrics",
+                   list("JSON files whose numbers become the step's metrics; they are outputs too.",
+                        text("a path inside the work directory"))),
           optional("env", map("Environment variables of the job, besides PATH, HOME, LANG and MLPIPE_*.",
                               scalar("the value"), "variable")),
           optional("timeout", duration("After this long the job is ended and the step has failed.")),
@@ -54,31 +59,35 @@ Schema step_schema() {
 }
 
 Schema model_schema() {
-  return keys("The model that the pipeline publishes.",
-              {required("name", text("the name that releases are counted under")),
-               required("from", text("the output that holds it: ${{ steps.train.outs.model }}")),
-               optional("gate", text("a condition on metrics that must hold before a release is published and "
-                                     "served, such as `accuracy >= 0.98 and accuracy >= current.accuracy - 0.002`; "
-                                     "`accuracy` is a metric of the step behind `from`, `check.f1` one of another "
-                                     "step, `current.accuracy` the serving release's")),
-               later("select", "Which of several results stands for the step.")});
+  return keys(
+      "The model that the pipeline publishes.",
+      {required("name", text("the name that releases are counted under")),
+       required("from", text("the output that holds it: ${{ steps.train.outs.model }}")),
+       optional("gate", text("a condition on metrics that must hold before a release is published and "
+                             "served, such as `accuracy >= 0.98 and accuracy >= current.accuracy - 0.002`; "
+                             "`accuracy` is a metric of the step behind `from`, `check.f1` one of another "
+                             "step, `current.accuracy` the serving release's")),
+       later("select", "Which of several results stands for the step.")});
 }
 
 Schema deploy_schema() {
-  return keys("The deployment that serves the model.",
-              {optional("alias", text("the movable name for the release that serves; `prod` when not given")),
-               optional("target", text("where it serves: `local` is a supervised process on this machine", {"local"},
-                                       {"container", "kubernetes", "nixos"})),
-               optional("strategy",
-                        either("how traffic moves to a new release: `rolling` loads it beside the old one, warms it "
-                               "up, then moves all traffic",
-                               {text("", {"rolling"}),
-                                keys("", {later("canary", "Moves traffic in steps and watches.")})})),
-               optional("host", text("the address to listen on; 127.0.0.1 when not given")),
-               optional("port", integer("the port to listen on; 8080 when not given, 0 takes a free one", 0, 65535)),
-               later("image", "The server image."), later("replicas", "How many servers."),
-               later("resources", "cpu, memory and gpu of a server."),
-               later("command", "Another server's command.")});
+  return keys(
+      "The deployment that serves the model.",
+      {optional("alias", text("the movable name for the release that serves; `prod` when not given")),
+       optional("target", text("where it serves: `local` is a supervised process on this machine", {"local"},
+                               {"container", "kubernetes", "nixos"})),
+       optional("strategy",
+                either("how traffic moves to a new release: `rolling` loads it beside the old one, warms it "
+                       "up, then moves all traffic",
+                       {text("", {"rolling"}),
+                        keys("", {later("canary", "Moves traffic in steps and watches.")})})),
+       optional("host", text("the address to listen on; 127.0.0.1 when not given")),
+       optional("port", integer("the port to listen on, 0 takes a free one; when not given 8080, or a free "
+                                "one where that is taken",
+                                0, 65535)),
+       later("image", "The server image."), later("replicas", "How many servers."),
+       later("resources", "cpu, memory and gpu of a server."),
+       later("command", "Another server's command.")});
 }
 
 Schema make_pipeline_schema() {
@@ -86,10 +95,11 @@ Schema make_pipeline_schema() {
       "How a model comes to serve.",
       {
           required("name", text("The pipeline's name.")),
-          optional("params", map("Values that `${{ params.NAME }}` stands for; `--set NAME=VALUE` replaces one.",
-                                 scalar("the value"), "param")),
-          required("steps", map("What is computed, by name; the order is given by what needs what.", step_schema(),
-                                "step")),
+          optional("params",
+                   map("Values that `${{ params.NAME }}` stands for; `--set NAME=VALUE` replaces one.",
+                       scalar("the value"), "param")),
+          required("steps", map("What is computed, by name; the order is given by what needs what.",
+                                step_schema(), "step")),
           optional("model", model_schema()),
           optional("deploy", deploy_schema()),
           optional("runs-on", text("Where steps run: `local` is a process on this machine.", {"local"},

@@ -16,7 +16,6 @@ namespace mlpipe {
 namespace {
 
 constexpr const char* inputs_folder = "inputs";
-constexpr int default_port = 8080;
 
 bool is_name(std::string_view text) {
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
@@ -119,14 +118,16 @@ class Reader {
     }
     const auto param = names_.params.find(name);
     if (param == names_.params.end()) {
-      throw UsageError(fmt::format("--set {}: the pipeline has no param '{}'", printable(assignment), printable(name)),
-                       suggest_name(name, known));
+      throw UsageError(
+          fmt::format("--set {}: the pipeline has no param '{}'", printable(assignment), printable(name)),
+          suggest_name(name, known));
     }
     YamlNode value = param->second;
     value.scalar = assignment.substr(equals + 1);
     if (as_number(param->second) && !parse_number(value.scalar)) {
       throw UsageError(fmt::format("--set {}: '{}' is a number in the file ({}), and '{}' is none",
-                                   printable(assignment), name, param->second.scalar, printable(value.scalar)));
+                                   printable(assignment), name, param->second.scalar,
+                                   printable(value.scalar)));
     }
     param->second = std::move(value);
   }
@@ -367,7 +368,8 @@ class Reader {
     for (const std::string& outer : step.outs) {
       for (const std::string& inner : step.outs) {
         if (inner.starts_with(outer + "/")) {
-          diagnostics_.add(*node.find("outs"), fmt::format("the output '{}' lies inside the output '{}'", inner, outer));
+          diagnostics_.add(*node.find("outs"),
+                           fmt::format("the output '{}' lies inside the output '{}'", inner, outer));
         }
       }
     }
@@ -426,7 +428,8 @@ class Reader {
     }
     for (const auto& [need, mark] : need_marks_) {
       if (!names_.outs.contains(need)) {
-        diagnostics_.add(mark, fmt::format("there is no step '{}'", printable(need)), suggest_name(need, known));
+        diagnostics_.add(mark, fmt::format("there is no step '{}'", printable(need)),
+                         suggest_name(need, known));
       }
     }
   }
@@ -450,7 +453,8 @@ class Reader {
       read_gate(*gate, model);
     }
     for (Step& step : spec_.steps) {
-      if (auto* train = std::get_if<TrainAction>(&step.action); train != nullptr && step.name == model.from.step) {
+      if (auto* train = std::get_if<TrainAction>(&step.action);
+          train != nullptr && step.name == model.from.step) {
         train->model_name = model.name;
       }
     }
@@ -477,7 +481,8 @@ class Reader {
       const auto& parts = reference->reference;
       if (parts.size() == 1 || parts[0] == "current" || parts[0] == "params") {
         if (parts[0] == "params" && (parts.size() != 2 || !names_.params.contains(parts[1]))) {
-          throw ExpressionError(reference->offset, fmt::format("there is no '{}'", reference->reference_text()));
+          throw ExpressionError(reference->offset,
+                                fmt::format("there is no '{}'", reference->reference_text()));
         }
         continue;
       }
@@ -498,7 +503,8 @@ class Reader {
       return;
     }
     if (root_.find("model") == nullptr) {
-      diagnostics_.add(*node, "a deployment needs a model", "add `model:` with its name and where it comes from");
+      diagnostics_.add(*node, "a deployment needs a model",
+                       "add `model:` with its name and where it comes from");
     }
     const auto text = [&](const char* key, const char* otherwise) {
       const YamlNode* value = node->find(key);
@@ -513,10 +519,14 @@ class Reader {
     if (const YamlNode* alias = node->find("alias"); alias != nullptr && !alias->is_null()) {
       check_name(deploy.alias, alias->mark, "alias");
     }
-    deploy.port = static_cast<int>(parse_integer(text("port", std::to_string(default_port).c_str())).value_or(-1));
-    constexpr int largest_port = 65535;
-    if (deploy.port < 0 || deploy.port > largest_port) {
-      diagnostics_.add(*node->find("port"), "expected a port from 0 to 65535");
+    if (const YamlNode* port = node->find("port")) {
+      constexpr int largest_port = 65535;
+      const auto number = parse_integer(text("port", ""));
+      if (!number || *number < 0 || *number > largest_port) {
+        diagnostics_.add(*port, "expected a port from 0 to 65535");
+      } else {
+        deploy.port = static_cast<int>(*number);
+      }
     }
     spec_.deploy = std::move(deploy);
   }
@@ -531,7 +541,8 @@ class Reader {
 
 }  // namespace
 
-Spec read_spec(const std::filesystem::path& file, YamlDocument document, const std::vector<std::string>& set) {
+Spec read_spec(const std::filesystem::path& file, YamlDocument document,
+               const std::vector<std::string>& set) {
   Diagnostics diagnostics(document);
   if (document.root.is_null()) {
     throw SpecError({{document.file, 0, 0, "", "the file is empty", "`mlpipe init` writes one that runs"}});

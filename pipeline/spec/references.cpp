@@ -12,7 +12,8 @@ namespace {
 
 // Characters that mean nothing to a shell in any context: bare, in single or in double quotes.
 bool is_inert_in_shell(std::string_view text) {
-  constexpr std::string_view inert = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:@%+=,-";
+  constexpr std::string_view inert =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:@%+=,-";
   return !text.empty() && text.find_first_not_of(inert) == std::string_view::npos;
 }
 
@@ -73,9 +74,9 @@ Value References::look_up(const Expression& reference, Usage& usage) const {
                             suggest_name(parts[1], keys_of(names_.outs)));
     }
     if (std::find(step->second.begin(), step->second.end(), parts[3]) == step->second.end()) {
-      throw ExpressionError(reference.offset, fmt::format("step '{}' has no output '{}'", parts[1], parts[3]),
-                            step->second.empty() ? "it declares no `outs`"
-                                                 : suggest_name(parts[3], step->second));
+      throw ExpressionError(
+          reference.offset, fmt::format("step '{}' has no output '{}'", parts[1], parts[3]),
+          step->second.empty() ? "it declares no `outs`" : suggest_name(parts[3], step->second));
     }
     const Input input{parts[1], parts[3]};
     usage.inputs.insert(input);
@@ -86,7 +87,8 @@ Value References::look_up(const Expression& reference, Usage& usage) const {
       throw ExpressionError(reference.offset, fmt::format("'{}' is not yet built", later));
     }
   }
-  throw ExpressionError(reference.offset, fmt::format("unknown name '{}'", parts[0]), suggest_name(parts[0], roots));
+  throw ExpressionError(reference.offset, fmt::format("unknown name '{}'", parts[0]),
+                        suggest_name(parts[0], roots));
 }
 
 std::optional<Template> References::parse(const YamlNode& scalar) const {
@@ -114,9 +116,9 @@ std::optional<std::string> References::replace(const YamlNode& scalar, Usage& us
       const std::string value =
           evaluate(piece.expression, [&](const Expression& name) { return look_up(name, usage); }).to_text();
       if (for_shell && !is_inert_in_shell(value)) {
-        throw ExpressionError(0, fmt::format("the value '{}' holds characters that a shell would interpret",
-                                             printable(value)),
-                              "pass it through `env`, or write `run` as a list");
+        throw ExpressionError(
+            0, fmt::format("the value '{}' holds characters that a shell would interpret", printable(value)),
+            "pass it through `env`, or write `run` as a list");
       }
       text += value;
     } catch (const ExpressionError& error) {
@@ -171,7 +173,8 @@ std::optional<Input> References::output(const YamlNode& scalar) const {
     return std::nullopt;
   }
   const Expression* single = parsed->single_expression();
-  if (single == nullptr || single->kind != Expression::Kind::reference || single->reference.front() != "steps") {
+  if (single == nullptr || single->kind != Expression::Kind::reference ||
+      single->reference.front() != "steps") {
     diagnostics_.add(scalar, "expected the output of a step", "as in ${{ steps.train.outs.model }}");
     return std::nullopt;
   }

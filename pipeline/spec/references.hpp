@@ -12,8 +12,8 @@ namespace mlpipe {
 
 // What ${{ }} may name in a file: its params, and the outputs of its steps.
 struct Names {
-  std::map<std::string, YamlNode> params;                   // with --set applied
-  std::map<std::string, std::vector<std::string>> outs;     // of every step, also of those with faults
+  std::map<std::string, YamlNode> params;                // with --set applied
+  std::map<std::string, std::vector<std::string>> outs;  // of every step, also of those with faults
 };
 
 // What a piece of the file turned out to use.
@@ -31,8 +31,8 @@ class References {
   std::optional<std::string> text(const YamlNode& scalar, Usage& usage) const;
   // For a script: a value that a shell would interpret is a fault, so no value is ever run as code.
   std::optional<std::string> script(const YamlNode& scalar, Usage& usage) const;
-  // A copy of the tree with every scalar replaced; a scalar that is one ${{ params.x }} becomes what the param is
-  // (a number stays one).
+  // A copy of the tree with every scalar replaced; a scalar that is one ${{ params.x }} becomes what the
+  // param is (a number stays one).
   YamlNode tree(const YamlNode& node, Usage& usage) const;
   // The output that a scalar names, which must be one ${{ steps.S.outs.O }}.
   std::optional<Input> output(const YamlNode& scalar) const;

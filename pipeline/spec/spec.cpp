@@ -11,7 +11,8 @@ std::string Step::kind() const {
 }
 
 const Step* Spec::find_step(std::string_view step) const {
-  const auto found = std::find_if(steps.begin(), steps.end(), [&](const Step& one) { return one.name == step; });
+  const auto found =
+      std::find_if(steps.begin(), steps.end(), [&](const Step& one) { return one.name == step; });
   return found == steps.end() ? nullptr : &*found;
 }
 

@@ -56,10 +56,10 @@ struct Step {
   std::string name;
   Mark mark;
   std::variant<FetchAction, TrainAction, RunAction> action;
-  std::vector<std::string> needs;  // steps that must have succeeded before, besides those behind `inputs`
-  std::vector<Dependency> deps;    // sorted, without duplicates
-  std::vector<Input> inputs;       // sorted, without duplicates
-  std::vector<std::string> outs;   // relative to the work directory
+  std::vector<std::string> needs;    // steps that must have succeeded before, besides those behind `inputs`
+  std::vector<Dependency> deps;      // sorted, without duplicates
+  std::vector<Input> inputs;         // sorted, without duplicates
+  std::vector<std::string> outs;     // relative to the work directory
   std::vector<std::string> metrics;  // JSON files among the outs (or inside one)
   std::map<std::string, std::string> environment;
   std::optional<std::chrono::milliseconds> timeout;
@@ -79,14 +79,14 @@ struct DeploySpec {
   std::string alias;
   std::string target;  // "local"
   std::string host;
-  int port = 0;  // 0: any free one
+  std::optional<int> port;  // 0: any free one; nothing: the usual one, or any free one when it is taken
 };
 
 // The parsed file. A value; nothing in it depends on the disk.
 struct Spec {
   std::shared_ptr<const YamlDocument> document;  // for messages that point into it
-  std::filesystem::path file;     // absolute
-  std::filesystem::path project;  // the folder that holds it
+  std::filesystem::path file;                    // absolute
+  std::filesystem::path project;                 // the folder that holds it
   std::string name;
   std::map<std::string, std::string> params;
   std::vector<Step> steps;  // every step stands after those that it needs; else in the order of the file
@@ -102,8 +102,8 @@ struct Spec {
 // The one definition of pipeline.yaml.
 const Schema& pipeline_schema();
 
-// Parses and checks the file; `set` holds "name=value" from the command line. Throws SpecError with every fault,
-// UsageError for a missing file or a `set` that names no param.
+// Parses and checks the file; `set` holds "name=value" from the command line. Throws SpecError with every
+// fault, UsageError for a missing file or a `set` that names no param.
 Spec load_spec(const std::filesystem::path& file, const std::vector<std::string>& set = {});
 // The same for a text, as if it stood in `file`.
 Spec read_spec(const std::filesystem::path& file, YamlDocument document, const std::vector<std::string>& set);

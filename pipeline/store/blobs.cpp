@@ -112,13 +112,17 @@ void Blobs::create() const {
   fs::create_directories(root_ / "trees");
 }
 
-fs::path Blobs::path_of_blob(const Digest& digest) const { return root_ / "blobs" / "sha256" / digest.hex(); }
+fs::path Blobs::path_of_blob(const Digest& digest) const {
+  return root_ / "blobs" / "sha256" / digest.hex();
+}
 
 fs::path Blobs::path_of(const Output& output) const {
   return output.folder ? root_ / "trees" / output.digest.hex() : path_of_blob(output.digest);
 }
 
-bool Blobs::contains(const Output& output) const { return fs::exists(path_of(output)); }
+bool Blobs::contains(const Output& output) const {
+  return fs::exists(path_of(output));
+}
 
 Digest Blobs::add(std::string_view bytes) const {
   const Digest digest = digest_of(bytes);
@@ -209,7 +213,8 @@ std::vector<TreeEntry> Blobs::entries_of(const Digest& tree) const {
       if (!entry.folder) {
         entry.executable = item.at("executable");
         entry.bytes = item.at("size");
-        entry.digest = Digest::from_hex(item.at("digest").get<std::string>().substr(std::string("sha256:").size()));
+        entry.digest =
+            Digest::from_hex(item.at("digest").get<std::string>().substr(std::string("sha256:").size()));
       }
       entries.push_back(std::move(entry));
     }
@@ -221,7 +226,8 @@ std::vector<TreeEntry> Blobs::entries_of(const Digest& tree) const {
 
 void Blobs::copy_to(const Output& output, const fs::path& destination) const {
   if (fs::exists(fs::symlink_status(destination))) {
-    throw UsageError(fmt::format("{} is there already", destination.string()), "name a place that does not exist yet");
+    throw UsageError(fmt::format("{} is there already", destination.string()),
+                     "name a place that does not exist yet");
   }
   if (!output.folder) {
     fs::copy_file(path_of(output), destination);

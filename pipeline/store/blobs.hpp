@@ -31,8 +31,8 @@ class Blobs {
   // Makes the folders of an empty store.
   void create() const;
 
-  // Takes a file or folder of the same file system into the store; what was at `path` is gone afterwards. Throws
-  // Error for what is neither (a link, a socket, a device).
+  // Takes a file or folder of the same file system into the store; what was at `path` is gone afterwards.
+  // Throws Error for what is neither (a link, a socket, a device).
   Output take(const std::string& name, const std::filesystem::path& path) const;
   Digest add(std::string_view bytes) const;
 

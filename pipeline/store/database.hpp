@@ -43,8 +43,8 @@ class Statement {
   int bound_ = 0;
 };
 
-// One SQLite database in WAL mode, shared by any number of processes on this machine. What a committed transaction
-// wrote survives a power cut. Not thread-safe: one for each thread.
+// One SQLite database in WAL mode, shared by any number of processes on this machine. What a committed
+// transaction wrote survives a power cut. Not thread-safe: one for each thread.
 class Database {
  public:
   enum class Mode { read_write, read_only };

@@ -76,7 +76,9 @@ void find_below(const fs::path& project, const fs::path& folder, FileHashes& has
 
 }  // namespace
 
-bool is_glob(const std::string& path) { return path.find_first_of("*?[") != std::string::npos; }
+bool is_glob(const std::string& path) {
+  return path.find_first_of("*?[") != std::string::npos;
+}
 
 bool matches_glob(const std::string& glob, const std::string& path) {
   return match_parts(split(glob, '/'), 0, split(path, '/'), 0);
@@ -96,7 +98,8 @@ DependencyFiles find_dependency(const fs::path& project, const std::string& path
   } else if (is_glob(path)) {
     const fs::path folder = fixed_part(path);
     if (fs::is_directory(project / folder, error)) {
-      find_below(project, folder, hashes, files, [&](const std::string& one) { return matches_glob(path, one); });
+      find_below(project, folder, hashes, files,
+                 [&](const std::string& one) { return matches_glob(path, one); });
     }
   }
   std::sort(files.begin(), files.end());

@@ -9,10 +9,11 @@
 
 namespace mlpipe {
 
-// The files behind a dependency: the file itself, all below a folder, or a glob's matches (* and ? within a name, **
-// across folders), sorted. Empty when nothing is there. Links are followed; a store's own folder and .git are not
-// part of any folder.
-DependencyFiles find_dependency(const std::filesystem::path& project, const std::string& path, FileHashes& hashes);
+// The files behind a dependency: the file itself, all below a folder, or a glob's matches (* and ? within a
+// name, ** across folders), sorted. Empty when nothing is there. Links are followed; a store's own folder and
+// .git are not part of any folder.
+DependencyFiles find_dependency(const std::filesystem::path& project, const std::string& path,
+                                FileHashes& hashes);
 
 bool is_glob(const std::string& path);
 // Whether the glob matches a whole relative path.

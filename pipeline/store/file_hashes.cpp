@@ -32,7 +32,8 @@ Stamp stamp_of(const std::filesystem::path& path) {
 }
 
 std::int64_t now() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
       .count();
 }
 
@@ -51,7 +52,8 @@ Digest FileHashes::digest(const std::filesystem::path& path) {
   const std::int64_t hashed_at = now();
   const Digest digest = digest_of_file(path);
   if (stamp_of(path).text != stamp.text) {
-    throw Error(fmt::format("{} changed while it was being read", path.string()), "run again once it is complete");
+    throw Error(fmt::format("{} changed while it was being read", path.string()),
+                "run again once it is complete");
   }
   fresh_.push_back({key, stamp.text, hashed_at, digest});
   return digest;
@@ -64,7 +66,8 @@ void FileHashes::save() {
   Transaction transaction(*database_);
   for (const Fresh& fresh : fresh_) {
     Statement insert = database_->prepare(
-        "INSERT INTO file_hashes(path, stamp, hashed_at, digest) VALUES(?, ?, ?, ?) ON CONFLICT(path) DO UPDATE SET "
+        "INSERT INTO file_hashes(path, stamp, hashed_at, digest) VALUES(?, ?, ?, ?) ON CONFLICT(path) DO "
+        "UPDATE SET "
         "stamp = excluded.stamp, hashed_at = excluded.hashed_at, digest = excluded.digest");
     insert.bind(fresh.path).bind(fresh.stamp).bind(fresh.hashed_at).bind(fresh.digest).run();
   }

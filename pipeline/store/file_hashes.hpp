@@ -9,9 +9,9 @@
 
 namespace mlpipe {
 
-// Remembers the SHA-256 of files by size, mtime, ctime, inode and device, so that what did not change is not read
-// again. An entry that is not older than the clock tick it was written in is hashed again: within one tick a file can
-// change without a trace (git's racy rule).
+// Remembers the SHA-256 of files by size, mtime, ctime, inode and device, so that what did not change is not
+// read again. An entry that is not older than the clock tick it was written in is hashed again: within one
+// tick a file can change without a trace (git's racy rule).
 class FileHashes {
  public:
   // Without a database nothing is remembered.

@@ -53,7 +53,8 @@ void refuse_network_file_system(const fs::path& directory) {
   if (::statfs(directory.c_str(), &status) != 0) {
     throw_errno(fmt::format("looking at {}", directory.string()));
   }
-  constexpr std::array<unsigned int, 6> network = {0x6969, 0xff534d42, 0xfe534d42, 0x517b, 0x5346414f, 0x01021997};
+  constexpr std::array<unsigned int, 6> network = {0x6969, 0xff534d42, 0xfe534d42,
+                                                   0x517b, 0x5346414f, 0x01021997};
   for (const unsigned int magic : network) {
     if (static_cast<unsigned int>(status.f_type) == magic) {
       throw UsageError(fmt::format("{} is on a network file system, where the store's index would break",
@@ -76,19 +77,24 @@ void check_format(const fs::path& directory) {
                      "name another folder with MLPIPE_STORE");
   }
   if (*format != format_line) {
-    throw UsageError(fmt::format("{} was written by another version of mlpipe (its format is '{}', this one reads "
-                                 "'{}')",
-                                 directory.string(), printable(trim(*format)), trim(format_line)),
-                     "use that version, or another store");
+    throw UsageError(
+        fmt::format("{} was written by another version of mlpipe (its format is '{}', this one reads "
+                    "'{}')",
+                    directory.string(), printable(trim(*format)), trim(format_line)),
+        "use that version, or another store");
   }
 }
 
-std::string to_text(const std::map<std::string, std::string>& values) { return Json(values).dump(); }
+std::string to_text(const std::map<std::string, std::string>& values) {
+  return Json(values).dump();
+}
 
 Json outputs_to_json(const std::vector<Output>& outputs) {
   Json list = Json::array();
   for (const Output& output : outputs) {
-    list.push_back({{"name", output.name}, {"folder", output.folder}, {"digest", output.digest.hex()},
+    list.push_back({{"name", output.name},
+                    {"folder", output.folder},
+                    {"digest", output.digest.hex()},
                     {"bytes", output.bytes}});
   }
   return list;
@@ -97,8 +103,8 @@ Json outputs_to_json(const std::vector<Output>& outputs) {
 std::vector<Output> outputs_from_json(const std::string& text) {
   std::vector<Output> outputs;
   for (const Json& item : Json::parse(text)) {
-    outputs.push_back({item.at("name"), item.at("folder"), Digest::from_hex(item.at("digest").get<std::string>()),
-                       item.at("bytes")});
+    outputs.push_back({item.at("name"), item.at("folder"),
+                       Digest::from_hex(item.at("digest").get<std::string>()), item.at("bytes")});
   }
   return outputs;
 }
@@ -132,7 +138,8 @@ std::chrono::system_clock::time_point from_milliseconds(std::int64_t millisecond
 
 fs::path Store::default_directory(const fs::path& project) {
   const char* chosen = std::getenv("MLPIPE_STORE");
-  return fs::absolute(chosen != nullptr && *chosen != '\0' ? fs::path(chosen) : project / ".mlpipe").lexically_normal();
+  return fs::absolute(chosen != nullptr && *chosen != '\0' ? fs::path(chosen) : project / ".mlpipe")
+      .lexically_normal();
 }
 
 Store Store::open(const fs::path& directory) {
@@ -155,8 +162,8 @@ Store Store::open(const fs::path& directory) {
       for (const auto& entry : fs::directory_iterator(directory)) {
         const std::string name = entry.path().filename().string();
         const bool ours = name == ".making" || name == ".gitignore" || name == "blobs" || name == "trees" ||
-                          name == "jobs" || name == "locks" || name == "deployments" || name == "checkpoints" ||
-                          name.starts_with("index.sqlite");
+                          name == "jobs" || name == "locks" || name == "deployments" ||
+                          name == "checkpoints" || name.starts_with("index.sqlite");
         if (!ours) {
           fs::remove(directory / ".making");
           throw UsageError(fmt::format("{} is not a store of mlpipe, and not empty", directory.string()),
@@ -188,16 +195,22 @@ std::optional<Store> Store::open_existing(const fs::path& directory) {
 Store::Store(fs::path directory, std::unique_ptr<Database> database)
     : directory_(std::move(directory)), blobs_(directory_), database_(std::move(database)) {}
 
-fs::path Store::job_directory(const Digest& action_key) const { return directory_ / "jobs" / action_key.hex(); }
-fs::path Store::lock_path(const Digest& action_key) const { return directory_ / "locks" / action_key.hex(); }
+fs::path Store::job_directory(const Digest& action_key) const {
+  return directory_ / "jobs" / action_key.hex();
+}
+fs::path Store::lock_path(const Digest& action_key) const {
+  return directory_ / "locks" / action_key.hex();
+}
 fs::path Store::checkpoint_directory(const Digest& action_key) const {
   return directory_ / "checkpoints" / action_key.hex();
 }
-fs::path Store::deployment_directory(const std::string& alias) const { return directory_ / "deployments" / alias; }
+fs::path Store::deployment_directory(const std::string& alias) const {
+  return directory_ / "deployments" / alias;
+}
 
 std::vector<Result> Store::results(const Digest& action_key) const {
-  Statement query = database_->prepare(fmt::format("SELECT {} FROM results WHERE action_key = ? ORDER BY id",
-                                                   result_columns));
+  Statement query = database_->prepare(
+      fmt::format("SELECT {} FROM results WHERE action_key = ? ORDER BY id", result_columns));
   query.bind(action_key);
   std::vector<Result> found;
   while (query.step()) {
@@ -213,7 +226,8 @@ std::vector<Result> Store::results(const Digest& action_key) const {
   return found;
 }
 
-std::optional<Realization> Store::last_realization(const std::string& pipeline, const std::string& step) const {
+std::optional<Realization> Store::last_realization(const std::string& pipeline,
+                                                   const std::string& step) const {
   Statement query = database_->prepare(
       "SELECT actions.recipe, realizations.params FROM realizations JOIN actions USING(action_key) "
       "WHERE pipeline = ? AND step = ? ORDER BY id DESC LIMIT 1");
@@ -225,13 +239,27 @@ std::optional<Realization> Store::last_realization(const std::string& pipeline, 
                      Json::parse(query.text(1)).get<std::map<std::string, std::string>>()};
 }
 
-std::optional<Result> Store::last_result(const std::string& pipeline, const std::string& step) const {
-  Statement query = database_->prepare(fmt::format(
-      "SELECT {} FROM results WHERE action_key = (SELECT action_key FROM realizations WHERE pipeline = ? AND step = ? "
-      "ORDER BY id DESC LIMIT 1) ORDER BY id DESC LIMIT 1",
-      result_columns));
-  query.bind(pipeline).bind(step);
+std::optional<Result> Store::last_result(const Digest& action_key) const {
+  Statement query = database_->prepare(
+      fmt::format("SELECT {} FROM results WHERE action_key = ? ORDER BY id DESC LIMIT 1", result_columns));
+  query.bind(action_key);
   return query.step() ? std::optional(result_from_row(query)) : std::nullopt;
+}
+
+std::optional<Digest> Store::last_action_key(const std::string& step) const {
+  Statement query =
+      database_->prepare("SELECT action_key FROM realizations WHERE step = ? ORDER BY id DESC LIMIT 1");
+  query.bind(step);
+  return query.step() ? std::optional(query.digest(0)) : std::nullopt;
+}
+
+std::vector<std::string> Store::step_names() const {
+  Statement query = database_->prepare("SELECT DISTINCT step FROM realizations ORDER BY step");
+  std::vector<std::string> names;
+  while (query.step()) {
+    names.push_back(query.text(0));
+  }
+  return names;
 }
 
 std::int64_t Store::add_result(const Result& result) {
@@ -251,7 +279,8 @@ void Store::add_realization(const std::string& pipeline, const std::string& step
                             const Recipe& action, const std::map<std::string, std::string>& params) {
   const Digest action_key = action.digest();
   Statement query = database_->prepare(
-      "SELECT derivation, action_key, params FROM realizations WHERE pipeline = ? AND step = ? ORDER BY id DESC "
+      "SELECT derivation, action_key, params FROM realizations WHERE pipeline = ? AND step = ? ORDER BY id "
+      "DESC "
       "LIMIT 1");
   query.bind(pipeline).bind(step);
   if (query.step() && query.digest(0) == derivation && query.digest(1) == action_key &&
@@ -263,8 +292,10 @@ void Store::add_realization(const std::string& pipeline, const std::string& step
       .bind(action_key)
       .bind(action.text())
       .run();
-  database_->prepare("INSERT INTO realizations(pipeline, step, derivation, action_key, params, at) "
-                     "VALUES(?, ?, ?, ?, ?, ?)")
+  database_
+      ->prepare(
+          "INSERT INTO realizations(pipeline, step, derivation, action_key, params, at) "
+          "VALUES(?, ?, ?, ?, ?, ?)")
       .bind(pipeline)
       .bind(step)
       .bind(derivation)
@@ -277,7 +308,8 @@ void Store::add_realization(const std::string& pipeline, const std::string& step
 
 std::int64_t Store::begin_run(const std::string& pipeline, const std::map<std::string, std::string>& params) {
   Transaction transaction(*database_);
-  database_->prepare("INSERT INTO runs(pipeline, params, status, started, finished) VALUES(?, ?, 'running', ?, 0)")
+  database_
+      ->prepare("INSERT INTO runs(pipeline, params, status, started, finished) VALUES(?, ?, 'running', ?, 0)")
       .bind(pipeline)
       .bind(to_text(params))
       .bind(to_milliseconds(std::chrono::system_clock::now()))
@@ -289,7 +321,9 @@ std::int64_t Store::begin_run(const std::string& pipeline, const std::map<std::s
 
 void Store::add_run_step(std::int64_t run, const std::string& step, const Digest& action_key,
                          const std::string& outcome, std::int64_t result) {
-  database_->prepare("INSERT OR REPLACE INTO run_steps(run, step, action_key, outcome, result) VALUES(?, ?, ?, ?, ?)")
+  database_
+      ->prepare(
+          "INSERT OR REPLACE INTO run_steps(run, step, action_key, outcome, result) VALUES(?, ?, ?, ?, ?)")
       .bind(run)
       .bind(step)
       .bind(action_key)
@@ -307,7 +341,8 @@ void Store::end_run(std::int64_t run, const std::string& status) {
 }
 
 std::vector<RunRecord> Store::runs() const {
-  Statement query = database_->prepare("SELECT id, pipeline, params, status, started FROM runs ORDER BY id DESC");
+  Statement query =
+      database_->prepare("SELECT id, pipeline, params, status, started FROM runs ORDER BY id DESC");
   std::vector<RunRecord> found;
   while (query.step()) {
     found.push_back({query.integer(0), query.text(1),

@@ -24,8 +24,8 @@ struct RunRecord {
   std::chrono::system_clock::time_point started;
 };
 
-// A store: immutable bytes, and an index of what is known about them. Shared by any number of processes on one
-// machine. Not thread-safe: one Store for each thread.
+// A store: immutable bytes, and an index of what is known about them. Shared by any number of processes on
+// one machine. Not thread-safe: one Store for each thread.
 //   format            "mlpipe-store 1"
 //   blobs/ trees/     bytes by digest (blobs.hpp)
 //   index.sqlite      results, runs, releases (database.hpp)
@@ -38,8 +38,8 @@ class Store : public ResultSource {
   // $MLPIPE_STORE, else .mlpipe beside the pipeline's file.
   static std::filesystem::path default_directory(const std::filesystem::path& project);
 
-  // Opens, and makes it when it is missing. Throws UsageError for a folder that is no store, a store of a newer
-  // format, a network file system; Error when it cannot be written.
+  // Opens, and makes it when it is missing. Throws UsageError for a folder that is no store, a store of a
+  // newer format, a network file system; Error when it cannot be written.
   static Store open(const std::filesystem::path& directory);
   // Nothing when there is none.
   static std::optional<Store> open_existing(const std::filesystem::path& directory);
@@ -55,8 +55,13 @@ class Store : public ResultSource {
 
   // Results whose bytes are all there; one with a missing output does not count.
   std::vector<Result> results(const Digest& action_key) const override;
-  std::optional<Realization> last_realization(const std::string& pipeline, const std::string& step) const override;
-  std::optional<Result> last_result(const std::string& pipeline, const std::string& step) const;
+  std::optional<Realization> last_realization(const std::string& pipeline,
+                                              const std::string& step) const override;
+  // The newest result of a key, failed or not.
+  std::optional<Result> last_result(const Digest& action_key) const;
+  // What a step of that name last led to, in whichever pipeline.
+  std::optional<Digest> last_action_key(const std::string& step) const;
+  std::vector<std::string> step_names() const;
 
   // Writes down a result and returns its id. Its outputs and log are in the blobs already.
   std::int64_t add_result(const Result& result);
@@ -65,8 +70,8 @@ class Store : public ResultSource {
                        const Recipe& action, const std::map<std::string, std::string>& params);
 
   std::int64_t begin_run(const std::string& pipeline, const std::map<std::string, std::string>& params);
-  void add_run_step(std::int64_t run, const std::string& step, const Digest& action_key, const std::string& outcome,
-                    std::int64_t result);
+  void add_run_step(std::int64_t run, const std::string& step, const Digest& action_key,
+                    const std::string& outcome, std::int64_t result);
   void end_run(std::int64_t run, const std::string& status);
   std::vector<RunRecord> runs() const;
 

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "pipeline/cli/command.hpp"
+
+namespace mlpipe {
+
+// What the commands do; each returns the exit status. The table in command_table.cpp names them.
+int init_command(const Invocation& invocation);
+int lint_command(const Invocation& invocation);
+int plan_command(const Invocation& invocation);
+int run_command(const Invocation& invocation);
+int logs_command(const Invocation& invocation);
+int status_command(const Invocation& invocation);
+int predict_command(const Invocation& invocation);
+int down_command(const Invocation& invocation);
+int models_list_command(const Invocation& invocation);
+int models_show_command(const Invocation& invocation);
+int models_rollback_command(const Invocation& invocation);
+int models_promote_command(const Invocation& invocation);
+int models_export_command(const Invocation& invocation);
+int schema_command(const Invocation& invocation);
+int reference_command(const Invocation& invocation);
+int completion_command(const Invocation& invocation);
+int man_command(const Invocation& invocation);
+
+}  // namespace mlpipe

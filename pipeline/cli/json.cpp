@@ -1,0 +1,169 @@
+#include "pipeline/cli/json.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "pipeline/base/text.hpp"
+
+namespace mlpipe {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int indent = 2;
+
+const char* name_of(Effects::Publish publish) {
+  using Publish = Effects::Publish;
+  switch (publish) {
+    case Publish::none:
+      return "none";
+    case Publish::unchanged:
+      return "unchanged";
+    case Publish::publish:
+      return "publish";
+    case Publish::move:
+      return "move";
+    case Publish::set_aside:
+      return "set_aside";
+    case Publish::undecided:
+      return "undecided";
+  }
+  return "";
+}
+
+const char* name_of(Effects::Rollout rollout) {
+  using Rollout = Effects::Rollout;
+  switch (rollout) {
+    case Rollout::none:
+      return "none";
+    case Rollout::unchanged:
+      return "unchanged";
+    case Rollout::start:
+      return "start";
+    case Rollout::update:
+      return "update";
+    case Rollout::restart:
+      return "restart";
+    case Rollout::undecided:
+      return "undecided";
+  }
+  return "";
+}
+
+const char* name_of(RunReport::Outcome outcome) {
+  using Outcome = RunReport::Outcome;
+  switch (outcome) {
+    case Outcome::succeeded:
+      return "succeeded";
+    case Outcome::failed:
+      return "failed";
+    case Outcome::interrupted:
+      return "interrupted";
+  }
+  return "";
+}
+
+Json to_json(const PlannedStep& planned) {
+  Json json{{"step", planned.step->name},
+            {"kind", planned.step->kind()},
+            {"state", name_of(planned.state)},
+            {"reasons", planned.reasons},
+            {"derivation", planned.derivation.hex()}};
+  if (planned.action) {
+    json["action_key"] = planned.action_key.hex();
+  }
+  if (planned.result) {
+    const Result& result = *planned.result;
+    json["seconds"] = std::chrono::duration<double>(result.finished - result.started).count();
+    json["metrics"] = result.metrics;
+    json["outputs"] = Json::array();
+    for (const Output& output : result.outputs) {
+      json["outputs"].push_back({{"name", output.name},
+                                 {"kind", output.folder ? "tree" : "file"},
+                                 {"digest", "sha256:" + output.digest.hex()},
+                                 {"bytes", output.bytes}});
+    }
+    if (!result.succeeded) {
+      json["failure"] = result.failure;
+    }
+  }
+  return json;
+}
+
+Json to_json(const Effects& effects) {
+  Json json{{"publish", {{"action", name_of(effects.publish)}, {"reason", effects.publish_reason}}},
+            {"rollout", {{"action", name_of(effects.rollout)}, {"reason", effects.rollout_reason}}}};
+  if (effects.version != 0) {
+    json["publish"]["version"] = effects.version;
+  }
+  return json;
+}
+
+Json to_json(const Release& release, const Registry& registry) {
+  Json aliases = Json::array();
+  for (const auto& [alias, version] : registry.aliases(release.model)) {
+    if (version == release.version) {
+      aliases.push_back(alias);
+    }
+  }
+  return {{"model", release.model},
+          {"version", release.version},
+          {"digest", "sha256:" + release.artifact.digest.hex()},
+          {"bytes", release.artifact.bytes},
+          {"aliases", std::move(aliases)},
+          {"metrics", release.metrics},
+          {"published", format_time(release.published)},
+          {"provenance", Json::parse(release.provenance)}};
+}
+
+template <typename Steps>
+Json steps_to_json(const Steps& steps) {
+  Json list = Json::array();
+  for (const PlannedStep& planned : steps) {
+    list.push_back(to_json(planned));
+  }
+  return list;
+}
+
+}  // namespace
+
+std::string plan_json(const Plan& plan, const Effects& effects, const Spec& spec) {
+  return Json{{"pipeline", spec.name}, {"steps", steps_to_json(plan.steps())}, {"effects", to_json(effects)}}
+             .dump(indent) +
+         "\n";
+}
+
+std::string run_json(const RunReport& report) {
+  Json json{{"pipeline", report.spec->name},      {"outcome", name_of(report.outcome)},
+            {"changed", report.changed},          {"steps", steps_to_json(report.steps)},
+            {"effects", to_json(report.effects)}, {"gate", {{"unmet", report.gate_failures}}}};
+  if (report.release) {
+    json["release"] = {{"model", report.release->model},
+                       {"version", report.release->version},
+                       {"digest", "sha256:" + report.release->artifact.digest.hex()},
+                       {"new", report.new_version}};
+  }
+  if (report.serving) {
+    json["serving"] = {{"model", report.serving->model}, {"version", report.serving->version}};
+  }
+  if (!report.rollout_failure.empty()) {
+    json["rollout_failure"] = report.rollout_failure;
+  }
+  if (!report.address.empty()) {
+    json["address"] = report.address;
+  }
+  return json.dump(indent) + "\n";
+}
+
+std::string release_json(const Release& release, const Registry& registry) {
+  return to_json(release, registry).dump(indent) + "\n";
+}
+
+std::string releases_json(const std::vector<Release>& releases, const Registry& registry) {
+  Json list = Json::array();
+  for (const Release& release : releases) {
+    list.push_back(to_json(release, registry));
+  }
+  return list.dump(indent) + "\n";
+}
+
+}  // namespace mlpipe

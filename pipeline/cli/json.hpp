@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+
+#include "pipeline/registry/registry.hpp"
+#include "pipeline/run/run_pipeline.hpp"
+
+namespace mlpipe {
+
+// The documents that --json prints, each ending with a newline.
+std::string plan_json(const Plan& plan, const Effects& effects, const Spec& spec);
+std::string run_json(const RunReport& report);
+std::string release_json(const Release& release, const Registry& registry);
+std::string releases_json(const std::vector<Release>& releases, const Registry& registry);
+
+}  // namespace mlpipe

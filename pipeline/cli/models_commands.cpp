@@ -1,0 +1,202 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "pipeline/base/error.hpp"
+#include "pipeline/base/scalar.hpp"
+#include "pipeline/base/text.hpp"
+#include "pipeline/cli/commands.hpp"
+#include "pipeline/cli/find_store.hpp"
+#include "pipeline/cli/json.hpp"
+#include "pipeline/deploy/deployments.hpp"
+#include "pipeline/registry/registry.hpp"
+
+namespace mlpipe {
+namespace {
+
+std::string aliases_text(const Release& release, const Registry& registry) {
+  std::vector<std::string> names;
+  for (const auto& [alias, version] : registry.aliases(release.model)) {
+    if (version == release.version) {
+      names.push_back(alias);
+    }
+  }
+  return join(names, ",");
+}
+
+std::string metrics_text(const Release& release, std::size_t most) {
+  std::string text;
+  for (const auto& [name, value] : release.metrics) {
+    if (most-- == 0) {
+      break;
+    }
+    text += fmt::format("{}{} {:.4g}", text.empty() ? "" : "  ", name, value);
+  }
+  return text;
+}
+
+std::string only_model(const Invocation& invocation, const Registry& registry) {
+  if (const auto name = invocation.value("NAME")) {
+    return registry.resolve_reference(name->substr(0, name->find_first_of(":@"))).model;
+  }
+  const std::vector<std::string> models = registry.models();
+  if (models.empty()) {
+    throw UsageError("no model has been published from this store yet");
+  }
+  if (models.size() > 1) {
+    throw UsageError("this store holds several models: name one", join(models, ", "));
+  }
+  return models.front();
+}
+
+std::string only_alias(const Invocation& invocation, const Registry& registry, const std::string& model) {
+  const std::map<std::string, int> aliases = registry.aliases(model);
+  std::vector<std::string> names;
+  for (const auto& [name, version] : aliases) {
+    names.push_back(name);
+  }
+  if (const auto named = invocation.value("--alias")) {
+    if (!aliases.contains(*named)) {
+      throw UsageError(fmt::format("{} has no alias '{}'", model, printable(*named)),
+                       suggest_name(*named, names));
+    }
+    return *named;
+  }
+  if (names.size() != 1) {
+    throw UsageError(fmt::format("{} has several aliases: choose one with --alias", model),
+                     join(names, ", "));
+  }
+  return names.front();
+}
+
+void report_move(const Invocation& invocation, const Release& release, const std::string& alias,
+                 const Registry& registry) {
+  if (invocation.json()) {
+    fmt::print("{}", release_json(release, registry));
+  } else {
+    fmt::print(stderr, "{}@{} is {} now\n", release.model, alias, release.label());
+  }
+}
+
+}  // namespace
+
+int models_list_command(const Invocation& invocation) {
+  const Store store = find_store(invocation);
+  const Registry registry(store);
+  std::vector<Release> all;
+  for (const std::string& model : registry.models()) {
+    if (invocation.value_or("NAME", model) == model) {
+      const std::vector<Release> releases = registry.releases(model);
+      all.insert(all.end(), releases.begin(), releases.end());
+    }
+  }
+  if (all.empty() && invocation.has("NAME")) {
+    registry.resolve_reference(*invocation.value("NAME"));  // says which models there are
+  }
+  if (invocation.json()) {
+    fmt::print("{}", releases_json(all, registry));
+    return 0;
+  }
+  constexpr std::size_t few = 3;
+  for (const Release& release : all) {
+    fmt::print("{:<16} {:<8} {}  {:<10} {}  {}\n", release.label(), aliases_text(release, registry),
+               format_time(release.published), format_bytes(release.artifact.bytes),
+               release.artifact.digest.short_hex(), metrics_text(release, few));
+  }
+  return 0;
+}
+
+int models_show_command(const Invocation& invocation) {
+  const Store store = find_store(invocation);
+  const Registry registry(store);
+  const Release release = registry.resolve_reference(*invocation.value("MODEL"));
+  if (invocation.json()) {
+    fmt::print("{}", release_json(release, registry));
+    return 0;
+  }
+  const auto provenance = nlohmann::ordered_json::parse(release.provenance);
+  fmt::print(
+      "{}\n  published  {}\n  digest     sha256:{}\n  size       {}\n  aliases    {}\n  metrics    {}\n",
+      release.label(), format_time(release.published), release.artifact.digest.hex(),
+      format_bytes(release.artifact.bytes), aliases_text(release, registry),
+      metrics_text(release, release.metrics.size()));
+  fmt::print("  pipeline   {}\n", provenance.value("pipeline", ""));
+  if (provenance.contains("git")) {
+    fmt::print("  git        {}\n", provenance["git"].get<std::string>());
+  }
+  for (const auto& [name, value] : provenance.at("params").items()) {
+    fmt::print("  param      {} = {}\n", name, value.get<std::string>());
+  }
+  for (const auto& [name, step] : provenance.at("steps").items()) {
+    fmt::print("  step       {}  {}\n", name, step.at("action_key").get<std::string>());
+  }
+  fmt::print("  files      {}\n", store.blobs().path_of(release.artifact).string());
+  return 0;
+}
+
+int models_rollback_command(const Invocation& invocation) {
+  const Store store = find_store(invocation);
+  const Registry registry(store);
+  const std::string model = only_model(invocation, registry);
+  const std::string alias = only_alias(invocation, registry, model);
+  const Release current = *registry.resolve(model, alias);
+  std::optional<Release> earlier;
+  if (const auto to = invocation.value("--to")) {
+    earlier = registry.resolve_reference(model + ":" + *to);
+  } else {
+    // The release that the alias stood for before; twice in a row goes back twice.
+    const std::vector<AliasEvent> events = registry.history(model, alias);
+    std::vector<int> stack;
+    for (const AliasEvent& event : events) {
+      const auto found = std::find(stack.begin(), stack.end(), event.version);
+      if (event.reason == "rollback" && found != stack.end()) {
+        stack.erase(found + 1, stack.end());
+      } else {
+        stack.push_back(event.version);
+      }
+    }
+    if (stack.size() < 2) {
+      throw UsageError(fmt::format("{} is the first release that {} stood for: there is none to go back to",
+                                   current.label(), alias),
+                       "`mlpipe models ls` lists the releases");
+    }
+    earlier = registry.find(model, stack[stack.size() - 2]);
+  }
+  if (earlier->version == current.version) {
+    throw UsageError(fmt::format("{}@{} is {} already", model, alias, current.label()));
+  }
+  move_by_hand(store, *earlier, alias, "rollback");
+  report_move(invocation, *earlier, alias, registry);
+  return 0;
+}
+
+int models_promote_command(const Invocation& invocation) {
+  const Store store = find_store(invocation);
+  const Registry registry(store);
+  const Release release = registry.resolve_reference(*invocation.value("MODEL"));
+  const std::string alias = only_alias(invocation, registry, release.model);
+  move_by_hand(store, release, alias, "promote");
+  report_move(invocation, release, alias, registry);
+  return 0;
+}
+
+int models_export_command(const Invocation& invocation) {
+  const Store store = find_store(invocation);
+  const Registry registry(store);
+  const Release release = registry.resolve_reference(*invocation.value("MODEL"));
+  const auto to = invocation.value("--to");
+  if (!to) {
+    throw UsageError("where to? name the folder with --to DIR");
+  }
+  store.blobs().copy_to(release.artifact, *to);
+  if (invocation.json()) {
+    fmt::print("{}", release_json(release, registry));
+  } else {
+    fmt::print(stderr, "{} is in {}\n", release.label(), *to);
+  }
+  return 0;
+}
+
+}  // namespace mlpipe

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "pipeline/cli/terminal.hpp"
+#include "pipeline/run/run_pipeline.hpp"
+
+namespace mlpipe {
+
+// Shows a run to a person, on standard error: what will happen and why, what happens, what came of it. On a
+// terminal one live line for each running step; elsewhere plain lines, the jobs' own output among them.
+class Reporter : public RunObserver {
+ public:
+  explicit Reporter(Terminal terminal) : terminal_(terminal) {}
+
+  void planned(const Plan& plan, const Effects& effects, const Spec& spec) override;
+  void step_started(const RunningStep& running) override;
+  void step_finished(const PlannedStep& planned) override;
+  void step_cached(const PlannedStep& planned) override;
+  void tick(std::span<const RunningStep> running) override;
+  void gate_passed(const Spec& spec, const RunReport& report) override;
+  void published(const Release& release, bool new_version) override;
+  void rolling_out(const Release& release, const Effects& effects) override;
+
+ private:
+  void say(const std::string& line);
+  void clear_live_lines();
+  void show_live_lines(std::span<const RunningStep> running);
+  void show_new_log_lines(std::span<const RunningStep> running);
+
+  Terminal terminal_;
+  std::optional<Blobs> blobs_;
+  std::size_t live_lines_ = 0;
+  std::map<std::string, std::size_t> log_shown_;  // bytes of a running step's log that were shown
+};
+
+// The plan as a table: what runs and why, and the effects. Ends with a newline.
+std::string plan_text(const Plan& plan, const Effects& effects, const Spec& spec, const Terminal& terminal);
+
+// What a run came to, at its end.
+std::string summary_text(const RunReport& report, const Terminal& terminal);
+
+// How far a job is, on one line: "epoch 3/12  loss 0.12  5400 samples/s  4.1 s left".
+std::string progress_text(const Progress& progress);
+
+}  // namespace mlpipe

@@ -1,0 +1,131 @@
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+
+#include "pipeline/base/error.hpp"
+#include "pipeline/base/scalar.hpp"
+#include "pipeline/base/text.hpp"
+#include "pipeline/cli/commands.hpp"
+#include "pipeline/cli/find_store.hpp"
+#include "pipeline/cli/json.hpp"
+#include "pipeline/cli/reporter.hpp"
+#include "pipeline/exec/snapshot.hpp"
+
+namespace mlpipe {
+namespace {
+
+constexpr int exit_done = 0;
+constexpr int exit_failed = 1;
+constexpr int exit_interrupted = 130;
+constexpr std::int64_t most_jobs = 10'000;
+
+// A signal handler can reach nothing but this.
+std::atomic<int> interrupts = 0;  // NOLINT: see above
+static_assert(std::atomic<int>::is_always_lock_free);
+
+extern "C" void count_interrupt(int) {
+  if (interrupts.fetch_add(1) > 0) {
+    ::_exit(exit_interrupted);
+  }
+}
+
+void catch_interrupts() {
+  struct sigaction action {};
+  action.sa_handler = count_interrupt;
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+}
+
+RunRequest request_of(const Invocation& invocation) {
+  RunRequest request;
+  request.file = pipeline_file(invocation);
+  request.set = invocation.all("--set");
+  for (const std::string& step : invocation.all("--force")) {
+    request.plan.force.insert(step);
+  }
+  request.plan.until = invocation.value("--until");
+  if (const auto jobs = invocation.value("--jobs")) {
+    const auto count = parse_integer(*jobs);
+    if (!count || *count < 1 || *count > most_jobs) {
+      throw UsageError(fmt::format("--jobs {}: expected a whole number from 1", printable(*jobs)));
+    }
+    request.jobs = static_cast<std::size_t>(*count);
+  }
+  return request;
+}
+
+// Shows the plan and nothing else.
+class PlanReporter : public RunObserver {
+ public:
+  explicit PlanReporter(bool json) : json_(json) {}
+
+  void planned(const Plan& plan, const Effects& effects, const Spec& spec) override {
+    if (json_) {
+      fmt::print("{}", plan_json(plan, effects, spec));
+      return;
+    }
+    const Terminal terminal = Terminal::standard_output();
+    fmt::print("{}\n{}", terminal.bold(spec.name), plan_text(plan, effects, spec, terminal));
+    if (!plan.anything_to_run() && effects.nothing_to_do()) {
+      fmt::print("nothing changed: a run would do nothing\n");
+    }
+  }
+
+ private:
+  bool json_;
+};
+
+}  // namespace
+
+int plan_command(const Invocation& invocation) {
+  RunRequest request = request_of(invocation);
+  request.dry_run = true;
+  PlanReporter reporter(invocation.json());
+  run_pipeline(request, reporter);
+  return exit_done;
+}
+
+int lint_command(const Invocation& invocation) {
+  const Spec spec = load_spec(pipeline_file(invocation), invocation.all("--set"));
+  FileHashes hashes(nullptr);
+  const NoResults no_results;
+  take_snapshot(spec, Programs::beside_this_one(), hashes, no_results);
+  if (invocation.json()) {
+    fmt::print("{{\"file\": \"{}\", \"steps\": {}, \"faults\": []}}\n", spec.file.filename().string(),
+               spec.steps.size());
+  } else {
+    fmt::print(stderr, "{}: {}, no faults\n", spec.file.filename().string(),
+               count_of(spec.steps.size(), "step"));
+  }
+  return exit_done;
+}
+
+int run_command(const Invocation& invocation) {
+  if (invocation.has("--dry-run")) {
+    return plan_command(invocation);
+  }
+  RunRequest request = request_of(invocation);
+  catch_interrupts();
+  request.interrupts = &interrupts;
+  const Terminal terminal = Terminal::standard_error();
+  Reporter reporter(terminal);
+  const RunReport report = run_pipeline(request, reporter);
+  fmt::print(stderr, "{}", summary_text(report, terminal));
+  if (invocation.json()) {
+    fmt::print("{}", run_json(report));
+  }
+  switch (report.outcome) {
+    case RunReport::Outcome::succeeded:
+      return exit_done;
+    case RunReport::Outcome::failed:
+      return exit_failed;
+    case RunReport::Outcome::interrupted:
+      return exit_interrupted;
+  }
+  return exit_failed;
+}
+
+}  // namespace mlpipe
