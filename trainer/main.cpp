@@ -31,7 +31,7 @@ void describe(CLI::App& app, Request& request) {
   app.add_option("--model", request.model, "folder for model.yaml and weights.safetensors")->required();
   app.add_option("--report", request.report, "folder for metrics.json and held-out.jsonl")->required();
   app.add_option("--threads", request.threads,
-                 "threads to compute with (default: the config's, else all cores)")
+                 "at most, where the config names no threads (default: the cores); a small network takes one")
       ->check(CLI::Range(1, most_threads));
   app.set_version_flag("--version", fmt::format("mlpipe-train {}, {} build, libtorch {}", MLPIPE_VERSION,
                                                 MLPIPE_BUILD, mlpipe::libtorch_version()));

@@ -32,6 +32,29 @@ void fit_network_to(const Dataset& dataset, const YamlDocument& config, Network&
   diagnostics.throw_if_any();
 }
 
+// What a batch costs, in multiplications of one pass forward.
+double multiplications(const Network& network, std::int64_t batch) {
+  double sum = 0;
+  for (const Layer& layer : network.layers) {
+    const bool slides = std::holds_alternative<Convolution>(layer.operation);
+    const double places = slides ? static_cast<double>(layer.output[1] * layer.output[2]) : 1;
+    sum += static_cast<double>(layer.parameters) * places;
+  }
+  return sum * static_cast<double>(batch);
+}
+
+// Threads that share little work wait for each other more than they compute: far more on a machine that is
+// busy with other things. The choice hangs on the network and the cores alone, so that the same request gives
+// the same bytes.
+int choose_threads(const TrainingJob& job, const Training& training) {
+  constexpr double worth_sharing = 256e6;
+  if (training.threads) {
+    return static_cast<int>(*training.threads);
+  }
+  const bool small = multiplications(training.network, training.batch) < worth_sharing;
+  return small ? 1 : job.cores.value_or(available_cores());
+}
+
 Preprocessing fit_to(const Dataset& dataset, std::optional<Preprocessing::Kind> wanted) {
   using Kind = Preprocessing::Kind;
   const Kind kind = wanted.value_or(dataset.is_image() ? Kind::minmax : Kind::standardize);
@@ -104,14 +127,13 @@ std::string opening_line(const Dataset& dataset, const Network& network, int thr
 
 Metrics run_training(const TrainingJob& job, const StopRequest& stop, std::ostream& out) {
   Training training = read_config(job.config);
-  const int threads = job.threads.value_or(static_cast<int>(training.threads.value_or(available_cores())));
   make_folder(job.model_directory);
   make_folder(job.report_directory);
-  set_compute_threads(threads);
-
   const Dataset dataset = read_dataset(training.data);
   throw_if_stopped(stop);
   fit_network_to(dataset, job.config, training.network);
+  const int threads = choose_threads(job, training);
+  set_compute_threads(threads);
   out << opening_line(dataset, training.network, threads) << std::endl;
 
   Model model = describe_model(job.name, dataset, training.network);

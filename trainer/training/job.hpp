@@ -17,7 +17,7 @@ struct TrainingJob {
   std::string name;     // of the model
   std::filesystem::path model_directory;
   std::filesystem::path report_directory;
-  std::optional<int> threads;  // goes before the config's own
+  std::optional<int> cores;  // to use at most where the config names no threads; a small network takes one
 };
 
 // Reads the data, trains, writes model and report (folders are made), and returns the metrics. `out` is told

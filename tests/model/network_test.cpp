@@ -1,0 +1,147 @@
+#include "pipeline/model/network.hpp"
+
+#include <gtest/gtest.h>
+
+namespace mlpipe {
+namespace {
+
+struct Outcome {
+  Network network;
+  std::vector<Diagnostic> faults;
+};
+
+Outcome infer(const std::string& text, const std::optional<Shape>& input = {},
+              std::optional<std::int64_t> classes = {}) {
+  const YamlDocument document = parse_yaml("net.yaml", text);
+  Diagnostics diagnostics(document);
+  Outcome outcome;
+  outcome.network = read_network(document.root, diagnostics);
+  if (input && diagnostics.empty()) {
+    infer_shapes(outcome.network, *input, classes, diagnostics);
+  }
+  try {
+    diagnostics.throw_if_any();
+  } catch (const SpecError& error) {
+    outcome.faults = error.diagnostics();
+  }
+  return outcome;
+}
+
+Diagnostic only_fault(const Outcome& outcome) {
+  EXPECT_EQ(outcome.faults.size(), 1U);
+  return outcome.faults.empty() ? Diagnostic{} : outcome.faults.front();
+}
+
+constexpr const char* keras_example =
+    "[conv: {out: 32, kernel: 3}, relu, conv: {out: 64, kernel: 3}, relu, maxpool: 2, dropout: 0.25, "
+    "flatten, "
+    "linear: 128, relu, dropout: 0.5, linear: 10]";
+
+TEST(Network, InfersTheShapesAndParametersOfTheKerasExample) {
+  const Outcome outcome = infer(keras_example, Shape{1, 28, 28}, 10);
+  ASSERT_TRUE(outcome.faults.empty());
+  const std::vector<Layer>& layers = outcome.network.layers;
+  ASSERT_EQ(layers.size(), 11U);
+  EXPECT_EQ(layers[0].output, (Shape{32, 26, 26}));
+  EXPECT_EQ(layers[2].output, (Shape{64, 24, 24}));
+  EXPECT_EQ(layers[4].output, (Shape{64, 12, 12}));
+  EXPECT_EQ(layers[6].output, (Shape{9216}));
+  EXPECT_EQ(outcome.network.output(), (Shape{10}));
+  EXPECT_EQ(outcome.network.parameters(), 1'199'882);  // what Keras prints for it
+}
+
+TEST(Network, ReadsEveryLayerAndWritesItBack) {
+  const Outcome first = infer(
+      "[conv: 8, batchnorm, gelu, conv: {out: 8, kernel: 5, stride: 2, padding: same}, tanh, avgpool: "
+      "{kernel: 3, "
+      "stride: 1}, sigmoid, maxpool: 2, dropout: 0.125, flatten, linear: auto, softmax]",
+      Shape{3, 32, 32}, 7);
+  ASSERT_TRUE(first.faults.empty()) << first.faults.front().message;
+  EXPECT_EQ(first.network.layers[3].output, (Shape{8, 15, 15}));
+  EXPECT_EQ(first.network.layers[5].output, (Shape{8, 13, 13}));
+  EXPECT_EQ(first.network.output(), (Shape{7}));
+  const std::string text = network_text(first.network, 2);
+  const Outcome second = infer(text, Shape{3, 32, 32}, 7);
+  ASSERT_TRUE(second.faults.empty());
+  EXPECT_EQ(network_text(second.network, 2), text);
+  EXPECT_EQ(second.network.parameters(), first.network.parameters());
+}
+
+TEST(Network, AutoTakesTheNumberOfClasses) {
+  Outcome outcome = infer("[linear: auto]", Shape{4});
+  ASSERT_TRUE(outcome.faults.empty());
+  EXPECT_TRUE(outcome.network.awaits_classes());
+  outcome = infer("[linear: auto]", Shape{4}, 3);
+  EXPECT_FALSE(outcome.network.awaits_classes());
+  EXPECT_EQ(outcome.network.parameters(), 15);
+}
+
+TEST(Network, AWrongShapeNamesTheLayerAndItsLine) {
+  const Diagnostic fault = only_fault(infer("- conv: 8\n- relu\n- linear: 10\n", Shape{1, 8, 8}));
+  EXPECT_EQ(fault.line, 3U);
+  EXPECT_EQ(fault.message, "layer 3 (linear): it takes a flat input, and gets [8, 6, 6]");
+  EXPECT_EQ(fault.hint, "put a flatten layer before it");
+}
+
+TEST(Network, AWindowLargerThanItsInputIsRefused) {
+  const Diagnostic fault = only_fault(infer("- conv: 4\n- maxpool: 4\n- conv: 4\n", Shape{1, 8, 8}));
+  EXPECT_EQ(fault.line, 3U);
+  EXPECT_NE(fault.message.find("layer 3 (conv): its window of 3×3 is larger than its input [4, 1, 1]"),
+            std::string::npos);
+}
+
+TEST(Network, AConvolutionNeedsAnImage) {
+  EXPECT_NE(only_fault(infer("- conv: 4\n", Shape{64})).message.find("gets [64]"), std::string::npos);
+}
+
+TEST(Network, TheOutputMustFitTheClasses) {
+  EXPECT_NE(
+      only_fault(infer("[linear: 10]", Shape{4}, 3)).message.find("10 outputs, and the data has 3 classes"),
+      std::string::npos);
+  EXPECT_NE(only_fault(infer("[conv: 4]", Shape{1, 8, 8})).message.find("ends with [4, 6, 6]"),
+            std::string::npos);
+}
+
+TEST(Network, EveryFaultIsReportedAtItsPlace) {
+  const Outcome outcome =
+      infer("- relo\n- conv: {out: 4, kernal: 3}\n- linear: -1\n- dropout: 2\n- residual: []\n");
+  ASSERT_EQ(outcome.faults.size(), 5U);
+  EXPECT_EQ(outcome.faults[0].hint, "did you mean 'relu'?");
+  EXPECT_EQ(outcome.faults[1].hint, "did you mean 'kernel'?");
+  EXPECT_EQ(outcome.faults[2].line, 3U);
+  EXPECT_EQ(outcome.faults[3].line, 4U);
+  EXPECT_NE(outcome.faults[4].message.find("not yet built"), std::string::npos);
+}
+
+TEST(Network, AutoStandsOnlyAtTheEnd) {
+  EXPECT_NE(only_fault(infer("- linear: auto\n- relu\n- linear: 3\n")).message.find("layer 1 (linear)"),
+            std::string::npos);
+  EXPECT_TRUE(infer("[linear: auto, softmax]").faults.empty());
+}
+
+TEST(Network, WhatCannotLearnOrIsEmptyIsRefused) {
+  EXPECT_NE(only_fault(infer("[]")).message.find("no layer"), std::string::npos);
+  EXPECT_NE(only_fault(infer("[flatten, softmax]")).message.find("cannot learn"), std::string::npos);
+}
+
+TEST(Network, SamePaddingNeedsAnOddKernel) {
+  EXPECT_NE(only_fault(infer("[conv: {out: 4, kernel: 4, padding: same}]")).message.find("odd kernel"),
+            std::string::npos);
+}
+
+TEST(Network, WeightsBeyondAllMemoryAreRefused) {
+  EXPECT_NE(
+      only_fault(infer("[linear: 1000000, linear: 1000000]", Shape{4})).message.find("layer 2 (linear)"),
+      std::string::npos);
+}
+
+TEST(Shape, CountsWithoutOverflow) {
+  EXPECT_EQ(element_count({2, 3, 4}), 24U);
+  EXPECT_EQ(element_count({}), 1U);
+  EXPECT_EQ(element_count({std::int64_t{1} << 40, std::int64_t{1} << 40}), ~std::size_t{0});
+  EXPECT_EQ(element_count({-1}), ~std::size_t{0});
+  EXPECT_EQ(shape_text({1, 8, 8}), "[1, 8, 8]");
+}
+
+}  // namespace
+}  // namespace mlpipe
