@@ -1,0 +1,196 @@
+#include "server/engine/engine.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <future>
+#include <limits>
+#include <thread>
+
+#include "tests/server/fakes.hpp"
+
+namespace mlpipe {
+namespace {
+
+// Every directory is a model whose first score is the number that the directory is named by.
+std::unique_ptr<const Servable> load_numbered(const std::filesystem::path& directory) {
+  const std::string name = directory.filename();
+  if (name == "broken") {
+    throw Error("weights.safetensors is damaged", "take it again");
+  }
+  const float number = std::stof(name);
+  return std::make_unique<const FakeModel>(small_model(), [number](std::span<const float>) {
+    return std::vector<float>{number, 0, 0};
+  });
+}
+
+const std::vector<float> example(4, 1.0F);
+
+TEST(Engine, HasNoVersionBeforeTheFirstLoad) {
+  const Engine engine(load_numbered);
+  EXPECT_EQ(engine.current(), nullptr);
+  EXPECT_EQ(engine.state().phase, EngineState::Phase::starting);
+}
+
+TEST(Engine, ServesWhatWasLoadedLast) {
+  Engine engine(load_numbered);
+  engine.load("/models/1", "one");
+  engine.load("/models/2", "two");
+  EXPECT_EQ(engine.current()->label(), "two");
+  EXPECT_EQ(engine.current()->predict(example, 1)[0], 2.0F);
+  EXPECT_EQ(engine.state().phase, EngineState::Phase::serving);
+  EXPECT_EQ(engine.state().loads_succeeded, 2U);
+}
+
+TEST(Engine, KeepsTheOldVersionWhenALoadFailsAndSaysWhy) {
+  Engine engine(load_numbered);
+  engine.load("/models/1", "one");
+  EXPECT_THROW(engine.load("/models/broken", "two"), Error);
+  EXPECT_EQ(engine.current()->label(), "one");
+  const EngineState state = engine.state();
+  EXPECT_EQ(state.phase, EngineState::Phase::serving);
+  EXPECT_EQ(state.load.phase, LoadAttempt::Phase::failed);
+  EXPECT_EQ(state.load.version, "two");
+  EXPECT_EQ(state.load.error, "weights.safetensors is damaged");
+  EXPECT_EQ(state.loads_failed, 1U);
+}
+
+TEST(Engine, RefusesAModelThatAnswersWithNoFiniteScoreInTheWarmUp) {
+  Engine engine(loader_of(small_model(), [](std::span<const float>) {
+    return std::vector<float>{0, std::numeric_limits<float>::quiet_NaN(), 0};
+  }));
+  EXPECT_THROW(engine.load("/models/1", "one"), Error);
+  EXPECT_EQ(engine.current(), nullptr);
+  EXPECT_EQ(engine.state().phase, EngineState::Phase::starting);
+}
+
+TEST(Engine, RefusesAModelWhoseScoresDoNotFitItsLabels) {
+  Engine engine(loader_of(small_model(), [](std::span<const float>) { return std::vector<float>{0, 1}; }));
+  EXPECT_THROW(engine.load("/models/1", "one"), Error);
+}
+
+TEST(Engine, WarmsUpWithRealCallsBeforeItTakesOver) {
+  std::atomic<int> calls{0};
+  std::atomic<int> calls_at_takeover{-1};
+  Engine engine(loader_of(small_model(), [&](std::span<const float> values) {
+    ++calls;
+    EXPECT_EQ(values[0], 8.0F);  // the middle of 0 to 16
+    return std::vector<float>{1, 0, 0};
+  }));
+  engine.load("/models/1", "one");
+  calls_at_takeover = calls.load();
+  EXPECT_GT(calls_at_takeover, 64);  // a whole largest batch was among them
+  EXPECT_EQ(engine.current()->counts().requests, 0U);
+}
+
+TEST(Engine, RefusesASecondLoadWhileOneIsUnderWay) {
+  std::promise<void> entered;
+  std::promise<void> release;
+  Engine engine([&](const std::filesystem::path& directory) {
+    if (directory == "/models/1") {
+      entered.set_value();
+      release.get_future().wait();
+    }
+    return load_numbered(directory);
+  });
+  std::jthread slow([&] { engine.load("/models/1", "one"); });
+  entered.get_future().wait();
+  EXPECT_EQ(engine.state().load.phase, LoadAttempt::Phase::reading);
+  EXPECT_THROW(engine.load("/models/2", "two"), LoadUnderWay);
+  release.set_value();
+  slow.join();
+  EXPECT_EQ(engine.current()->label(), "one");
+  EXPECT_EQ(engine.state().loads_failed, 0U);
+}
+
+TEST(Engine, EveryAnswerFitsTheVersionThatGaveItWhileVersionsSwap) {
+  Engine engine(load_numbered);
+  engine.load("/models/0", "0");
+  std::atomic<bool> done{false};
+  std::atomic<int> wrong{0};
+  std::atomic<std::uint64_t> answers{0};
+  {
+    std::vector<std::jthread> clients;
+    for (int i = 0; i < 4; ++i) {
+      clients.emplace_back([&] {
+        while (!done) {
+          const std::shared_ptr<const ModelVersion> version = engine.current();
+          const std::vector<float> scores = version->predict(example, 1);
+          wrong += scores[0] != std::stof(version->label()) ? 1 : 0;
+          ++answers;
+        }
+      });
+    }
+    for (int i = 1; i <= 200; ++i) {
+      const std::uint64_t before = answers;
+      engine.load("/models/" + std::to_string(i), std::to_string(i));
+      while (answers == before) {  // some client meets every version
+        std::this_thread::yield();
+      }
+    }
+    done = true;
+  }
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(engine.current()->label(), "200");
+}
+
+TEST(Engine, ARequestFinishesOnTheVersionItStartedWith) {
+  Engine engine(load_numbered);
+  engine.load("/models/1", "one");
+  const std::shared_ptr<const ModelVersion> held = engine.current();
+  engine.load("/models/2", "two");
+  EXPECT_EQ(held->predict(example, 1)[0], 1.0F);
+  const std::weak_ptr<const ModelVersion> watched = held;
+  EXPECT_EQ(watched.use_count(), 1);  // the engine has let go of it
+}
+
+TEST(ModelVersion, ComputesALargeBatchPieceByPieceInOrder) {
+  std::atomic<std::size_t> largest{0};
+  struct Counting : FakeModel {
+    Counting(std::atomic<std::size_t>& seen)
+        : FakeModel(small_model(),
+                    [](std::span<const float> values) {
+                      return std::vector<float>{values[0], 0, 0};
+                    }),
+          largest(seen) {}
+    std::vector<float> predict(std::span<const float> rows, std::size_t count) const override {
+      largest = std::max(largest.load(), count);
+      return FakeModel::predict(rows, count);
+    }
+    std::atomic<std::size_t>& largest;
+  };
+  const ModelVersion version("1", "/models/1", std::make_unique<const Counting>(largest));
+  constexpr std::size_t count = 1000;
+  std::vector<float> rows(count * 4);
+  for (std::size_t i = 0; i < count; ++i) {
+    rows[i * 4] = static_cast<float>(i);
+  }
+  const std::vector<float> scores = version.predict(rows, count);
+  ASSERT_EQ(scores.size(), count * 3);
+  for (std::size_t i = 0; i < count; ++i) {
+    ASSERT_EQ(scores[i * 3], static_cast<float>(i));
+  }
+  EXPECT_LE(largest, 64U);
+  EXPECT_EQ(version.counts().examples, count);
+  EXPECT_EQ(version.counts().requests, 1U);
+  EXPECT_GE(version.counts().executions, count / 64);
+}
+
+TEST(ModelVersion, NamesTheExampleThatHasNoFiniteScore) {
+  const ModelVersion version(
+      "1", "/models/1", std::make_unique<const FakeModel>(small_model(), [](std::span<const float> values) {
+        return std::vector<float>{values[0] < 0 ? std::numeric_limits<float>::infinity() : 0, 0, 0};
+      }));
+  std::vector<float> rows(100 * 4, 1.0F);
+  rows[70 * 4] = -1;
+  try {
+    version.predict(rows, 100);
+    FAIL() << "it answered";
+  } catch (const UnscorableExample& failure) {
+    EXPECT_EQ(failure.index(), 70U);
+  }
+}
+
+}  // namespace
+}  // namespace mlpipe

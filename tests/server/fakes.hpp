@@ -1,0 +1,59 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/engine/engine.hpp"
+
+namespace mlpipe {
+
+// A model of [1, 2, 2] pictures without libtorch: what it answers is a function of the values.
+class FakeModel : public Servable {
+ public:
+  using Function = std::function<std::vector<float>(std::span<const float> example)>;
+
+  FakeModel(Model model, Function function) : model_(std::move(model)), function_(std::move(function)) {}
+
+  const Model& model() const override { return model_; }
+  Digest digest() const override { return digest_of(model_.name); }
+  std::vector<float> predict(std::span<const float> rows, std::size_t count) const override {
+    std::vector<float> scores;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::vector<float> one = function_(rows.subspan(i * model_.values(), model_.values()));
+      scores.insert(scores.end(), one.begin(), one.end());
+    }
+    return scores;
+  }
+
+ private:
+  Model model_;
+  Function function_;
+};
+
+inline Model small_model() {
+  Model model;
+  model.name = "small";
+  model.input_shape = {1, 2, 2};
+  model.least = 0;
+  model.most = 16;
+  model.labels = {"0", "1", "2"};
+  return model;
+}
+
+// Scores 0.5, 0.25, 0.25, the largest at the label that the first value names.
+inline std::vector<float> first_value_wins(std::span<const float> example) {
+  std::vector<float> scores = {0.25F, 0.25F, 0.25F};
+  scores[static_cast<std::size_t>(example[0]) % 3] = 0.5F;
+  return scores;
+}
+
+inline ModelLoader loader_of(Model model, FakeModel::Function function) {
+  return [model = std::move(model), function = std::move(function)](const std::filesystem::path&) {
+    return std::make_unique<const FakeModel>(model, function);
+  };
+}
+
+}  // namespace mlpipe
