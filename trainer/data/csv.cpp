@@ -8,6 +8,7 @@
 #include <limits>
 #include <memory>
 #include <set>
+#include <utility>
 
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/file.hpp"
@@ -19,6 +20,7 @@ namespace mlpipe {
 namespace {
 
 constexpr std::size_t shown_field = 40;
+constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 
 std::string shown(std::string_view field) {
   return printable(field.substr(0, shown_field));
@@ -35,7 +37,7 @@ class Table {
       return;
     }
     if (row_ == 1) {
-      header_.emplace_back(field_ == 0 && field.starts_with(byte_order_mark) ? field.substr(3) : field);
+      header_.emplace_back(field);
     } else if (field_ < header_.size()) {
       take_value(field);
     }
@@ -51,6 +53,9 @@ class Table {
     } else if (field_ != header_.size()) {
       fault_ = fmt::format("row {} has {}, and the header names {}", row_, count_of(field_, "field"),
                            count_of(header_.size(), "column"));
+    } else if (!row_fault_.empty()) {
+      fault_ = row_fault_;
+      hint_ = "all columns but the target must be numbers, and no field may be empty";
     }
     field_ = 0;
     ++row_;
@@ -77,24 +82,29 @@ class Table {
   }
 
  private:
-  static constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
-
   void take_value(std::string_view field) {
     if (field_ == target_) {
       if (field.empty()) {
-        fault_ = fmt::format("row {}, column '{}': the label is empty", row_, shown(target_name_));
+        note("the label is empty");
       }
       data_.examples.labels.emplace_back(field);
       return;
     }
     const auto number = parse_number(field);
     if (!number || std::abs(*number) > std::numeric_limits<float>::max()) {
-      fault_ = fmt::format("row {}, column '{}': {} is not a number", row_, shown(header_[field_]),
-                           field.empty() ? "an empty field" : fmt::format("'{}'", shown(field)));
-      hint_ = "all columns but the target must be numbers";
+      note(fmt::format("{} is not a number",
+                       field.empty() ? "an empty field" : fmt::format("'{}'", shown(field))));
       return;
     }
     data_.examples.values.push_back(static_cast<float>(*number));
+  }
+
+  // A row with too few or too many fields shifts its values, so that is said before what is wrong with one of
+  // them.
+  void note(const std::string& what) {
+    if (row_fault_.empty()) {
+      row_fault_ = fmt::format("row {}, column '{}': {}", row_, shown(header_[field_]), what);
+    }
   }
 
   void end_header() {
@@ -125,7 +135,8 @@ class Table {
   std::size_t target_ = 0;
   std::size_t row_ = 1;
   std::size_t field_ = 0;
-  std::string fault_;
+  std::string row_fault_;  // of the row that is being read
+  std::string fault_;      // the first one, which ends the reading
   std::string hint_;
   RawData data_;
 };
@@ -163,6 +174,7 @@ RawData read_csv(const CsvSource& source) {
                      "is there a quote that is not closed, or one inside a field that is not doubled?");
   };
   std::array<char, 1U << 16U> buffer{};
+  bool at_start = true;
   while (!table.failed()) {
     const ssize_t count = ::read(file.get(), buffer.data(), buffer.size());
     if (count < 0) {
@@ -171,8 +183,11 @@ RawData read_csv(const CsvSource& source) {
     if (count == 0) {
       break;
     }
-    const auto size = static_cast<std::size_t>(count);
-    if (csv_parse(&parser.state, buffer.data(), size, on_field, on_row, &table) != size) {
+    std::string_view bytes(buffer.data(), static_cast<std::size_t>(count));
+    if (std::exchange(at_start, false) && bytes.starts_with(byte_order_mark)) {
+      bytes.remove_prefix(byte_order_mark.size());
+    }
+    if (csv_parse(&parser.state, bytes.data(), bytes.size(), on_field, on_row, &table) != bytes.size()) {
       table.throw_fault();
       refuse();
     }
