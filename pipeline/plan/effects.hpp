@@ -30,7 +30,7 @@ struct Effects {
     unchanged,  // the alias stands for these bytes
     publish,    // a new release, if the gate lets it pass
     move,       // these bytes were released before: the alias moves to that version
-    set_aside,  // somebody moved the alias away from this version by hand; it is left alone
+    set_aside,  // a rollback moved the alias away from this version; it is left alone
     undecided,  // the model is not there yet
   };
   enum class Rollout { none, unchanged, start, update, restart, undecided };

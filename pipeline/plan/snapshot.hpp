@@ -35,7 +35,7 @@ struct AliasState {
   int version = 0;
   Digest model;                           // digest of the release's tree
   std::map<std::string, double> metrics;  // "accuracy", "check.f1"
-  // Releases that somebody moved the alias away from by hand since they were last published: a run leaves
+  // Releases that a rollback moved the alias away from, and that it has not stood for since: a run leaves
   // them alone.
   std::vector<Digest> set_aside;
 };

@@ -135,7 +135,7 @@ std::optional<AliasState> Registry::alias_state(const std::string& model, const 
   AliasState state{current->version, current->artifact.digest, current->metrics, {}};
   std::map<int, bool> set_aside;
   for (std::size_t i = 0; i < events.size(); ++i) {
-    if (i > 0 && events[i].by_hand()) {
+    if (i > 0 && events[i].reason == "rollback") {
       set_aside[events[i - 1].version] = true;
     }
     set_aside[events[i].version] = false;

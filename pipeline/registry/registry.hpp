@@ -30,8 +30,6 @@ struct AliasEvent {
   int version = 0;
   std::string reason;  // "published", "moved", "rollback", "promote"
   std::chrono::system_clock::time_point at;
-
-  bool by_hand() const { return reason == "rollback" || reason == "promote"; }
 };
 
 // The names for bytes: models, their releases, and aliases with their history. Uses the store's index.
@@ -55,7 +53,7 @@ class Registry {
   // Every alias of the model with what it stands for.
   std::map<std::string, int> aliases(const std::string& model) const;
   std::optional<Release> resolve(const std::string& model, const std::string& alias) const;
-  // For a plan: the release behind the alias, and those that were set aside by hand.
+  // For a plan: the release behind the alias, and those that a rollback set aside.
   std::optional<AliasState> alias_state(const std::string& model, const std::string& alias) const;
   void move_alias(const std::string& model, const std::string& alias, int version, const std::string& reason);
 

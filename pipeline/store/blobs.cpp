@@ -203,7 +203,8 @@ Output Blobs::take(const std::string& name, const fs::path& path) const {
 std::vector<TreeEntry> Blobs::entries_of(const Digest& tree) const {
   std::vector<TreeEntry> entries;
   try {
-    for (const Json& item : Json::parse(read_file(path_of_blob(tree))).at("entries")) {
+    const Json list = Json::parse(read_file(path_of_blob(tree)));
+    for (const Json& item : list.at("entries")) {
       TreeEntry entry;
       entry.path = item.at("path");
       entry.folder = item.value("folder", false);
