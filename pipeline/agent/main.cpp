@@ -22,7 +22,6 @@
 namespace {
 
 namespace fs = std::filesystem;
-using mlpipe::Error;
 using mlpipe::UsageError;
 
 struct Options {

@@ -338,7 +338,7 @@ fs::path find_program(const std::string& name, const Environment& environment) {
   const std::string path = variable == environment.end() ? "/usr/local/bin:/usr/bin:/bin" : variable->second;
   for (std::size_t begin = 0; begin <= path.size();) {
     const std::size_t end = std::min(path.find(':', begin), path.size());
-    const fs::path candidate = fs::path(path.substr(begin, end - begin)) / name;
+    fs::path candidate = fs::path(path.substr(begin, end - begin)) / name;
     std::error_code error;
     if (!name.empty() && fs::is_regular_file(candidate, error) && ::access(candidate.c_str(), X_OK) == 0) {
       return candidate;
@@ -350,7 +350,7 @@ fs::path find_program(const std::string& name, const Environment& environment) {
 
 fs::path path_of_own_executable() {
   std::error_code error;
-  const fs::path path = fs::read_symlink("/proc/self/exe", error);
+  fs::path path = fs::read_symlink("/proc/self/exe", error);
   if (error) {
     throw Error(fmt::format("finding this program's own file: {}", error.message()));
   }
@@ -359,7 +359,7 @@ fs::path path_of_own_executable() {
 
 fs::path sibling_program(std::string_view name) {
   const fs::path folder = path_of_own_executable().parent_path();
-  const fs::path program = folder / name;
+  fs::path program = folder / name;
   if (::access(program.c_str(), X_OK) != 0) {
     throw Error(fmt::format("no program {} in {}", name, folder.string()),
                 "mlpipe's programs belong in one folder: build or install them together");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "pipeline/base/scalar.hpp"
 #include "pipeline/base/text.hpp"
@@ -149,15 +150,22 @@ std::string found(const YamlNode& node) {
   return fmt::format("'{}'", text.size() > longest_shown ? text.substr(0, longest_shown) + "…" : text);
 }
 
+// Limits are shown as people write them: 1000000, not 1e+06.
+std::string limit_text(double limit) {
+  constexpr double largest_written_out = 1e15;
+  return std::abs(limit) < largest_written_out && limit == std::floor(limit) ? fmt::format("{:.0f}", limit)
+                                                                             : number_text(limit);
+}
+
 std::string range_text(const Schema& schema) {
   if (schema.least && schema.most) {
-    return fmt::format(" from {} to {}", number_text(*schema.least), number_text(*schema.most));
+    return fmt::format(" from {} to {}", limit_text(*schema.least), limit_text(*schema.most));
   }
   if (schema.least) {
-    return fmt::format(" from {}", number_text(*schema.least));
+    return fmt::format(" from {}", limit_text(*schema.least));
   }
   if (schema.most) {
-    return fmt::format(" up to {}", number_text(*schema.most));
+    return fmt::format(" up to {}", limit_text(*schema.most));
   }
   return "";
 }

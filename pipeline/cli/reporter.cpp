@@ -202,7 +202,7 @@ void Reporter::step_finished(const PlannedStep& planned) {
     return;
   }
   say(fmt::format("{} {}  {}", terminal_.red("✗"), name, printable(result.failure)));
-  if (blobs_) {
+  if (blobs_ && result.failure != "cancelled") {
     constexpr std::size_t lines_shown = 20;
     const std::filesystem::path log = blobs_->path_of_blob(result.log);
     const std::string end = last_lines(read_file(log), lines_shown);
@@ -291,7 +291,7 @@ std::string summary_text(const RunReport& report, const Terminal& terminal) {
                         report.rollout_failure);
   }
   if (report.outcome == RunReport::Outcome::interrupted) {
-    return text + "interrupted; the next run goes on from here\n";
+    return text + "interrupted: what had finished is kept, the next run goes on from there\n";
   }
   if (report.effects.publish == Effects::Publish::set_aside) {
     text += fmt::format("{}; `mlpipe models promote {}:{}` serves it again\n", report.effects.publish_reason,

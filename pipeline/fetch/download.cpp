@@ -35,7 +35,7 @@ std::string part_of(const Url& url, CURLUPart part) {
   if (::curl_url_get(url.get(), part, &text, 0) != CURLUE_OK) {
     return "";
   }
-  const std::string copy = text;
+  std::string copy = text;
   ::curl_free(text);
   return copy;
 }

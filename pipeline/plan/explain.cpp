@@ -75,9 +75,9 @@ bool follows_from_params(const std::string& tag, const std::string* before, cons
 }  // namespace
 
 std::vector<std::string> reasons_to_run(const Step& step, const Recipe& action,
-                                        const std::optional<Realization>& last, bool had_failed) {
-  if (had_failed) {
-    return {"it failed the last time"};
+                                        const std::optional<Realization>& last, const std::string& last_failure) {
+  if (!last_failure.empty()) {
+    return {fmt::format("{} the last time", last_failure)};
   }
   if (!last) {
     return {"no result yet"};

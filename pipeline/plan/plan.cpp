@@ -135,11 +135,10 @@ void Plan::decide(std::size_t index) {
     return;
   }
   planned.state = State::run;
-  planned.reasons = forced
-                        ? std::vector<std::string>{"forced"}
-                        : reasons_to_run(*planned.step, *planned.action,
-                                         snapshot_.results->last_realization(spec_.name, planned.step->name),
-                                         !results.empty());
+  planned.reasons = forced ? std::vector<std::string>{"forced"}
+                           : reasons_to_run(*planned.step, *planned.action,
+                                            snapshot_.results->last_realization(spec_.name, planned.step->name),
+                                            results.empty() ? "" : results.back().failure);
   if (upstream_done(index)) {
     ready_.insert(index);
   }
