@@ -44,6 +44,8 @@ using Strand = asio::strand<asio::io_context::executor_type>;
 using Socket = asio::basic_stream_socket<asio::ip::tcp, Strand>;
 using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, Strand>;
 using Parser = http::request_parser<http::string_body>;
+// GCC 12 destroys temporaries of a co_await twice, or not at all, where they stand in braces or in a
+// condition: in what follows, both are given a name first.
 template <typename T>
 using Task = asio::awaitable<T, Strand>;
 
@@ -229,7 +231,8 @@ struct HttpServer::Implementation {
       if (room) {
         co_await serve(*connection);
       } else {
-        co_await refuse(*connection, {503, "connections: too many are open, try again"});
+        Refusal refusal{503, "connections: too many are open, try again"};
+        co_await refuse(*connection, std::move(refusal));
       }
     } catch (const std::exception&) {
       // Out of memory, or the peer is gone in a way that has no error code: this connection ends, no other.
@@ -366,7 +369,7 @@ struct HttpServer::Implementation {
       case Phase::sending:
         return limits.sending;
       case Phase::closing:
-        return closing_time;
+        return stopping ? parting_time : closing_time;
       case Phase::answering:
         break;
     }
