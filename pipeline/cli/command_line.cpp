@@ -36,6 +36,7 @@ void bind(CLI::App& parent, const CommandSpec& command, std::deque<Binding>& bin
     auto& [name, values] = binding.values.emplace_back(argument.name, std::vector<std::string>{});
     app->add_option(name, values, argument.meaning)
         ->expected(1)
+        ->allow_extra_args(false)  // or CLI11 takes "[1,2]" apart
         ->required(argument.required)
         ->type_name("")
         ->option_text(argument.required ? "" : "(optional)");
@@ -48,7 +49,7 @@ void bind(CLI::App& parent, const CommandSpec& command, std::deque<Binding>& bin
     }
     auto& [name, values] = binding.values.emplace_back(long_name(option.name), std::vector<std::string>{});
     CLI::Option* added = app->add_option(option.name, values, option.meaning)->option_text(option.value);
-    added->type_size(1)->expected(1);
+    added->type_size(1)->expected(1)->allow_extra_args(false);
     if (option.repeated) {
       added->take_all();
       added->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);

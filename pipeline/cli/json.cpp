@@ -132,6 +132,15 @@ std::string plan_json(const Plan& plan, const Effects& effects, const Spec& spec
          "\n";
 }
 
+std::string faults_json(const std::string& file, const std::vector<Diagnostic>& faults) {
+  Json list = Json::array();
+  for (const Diagnostic& fault : faults) {
+    list.push_back({{"line", fault.line}, {"column", fault.column}, {"message", fault.message}, {"hint", fault.hint}});
+  }
+  return Json{{"file", file}, {"faults", std::move(list)}}.dump(indent, ' ', false, Json::error_handler_t::replace) +
+         "\n";
+}
+
 std::string run_json(const RunReport& report) {
   Json json{{"pipeline", report.spec->name},      {"outcome", name_of(report.outcome)},
             {"changed", report.changed},          {"steps", steps_to_json(report.steps)},

@@ -9,6 +9,7 @@ namespace mlpipe {
 
 // The documents that --json prints, each ending with a newline.
 std::string plan_json(const Plan& plan, const Effects& effects, const Spec& spec);
+std::string faults_json(const std::string& file, const std::vector<Diagnostic>& faults);
 std::string run_json(const RunReport& report);
 std::string release_json(const Release& release, const Registry& registry);
 std::string releases_json(const std::vector<Release>& releases, const Registry& registry);

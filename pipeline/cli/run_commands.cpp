@@ -19,6 +19,7 @@ namespace {
 
 constexpr int exit_done = 0;
 constexpr int exit_failed = 1;
+constexpr int exit_wrong_request = 2;
 constexpr int exit_interrupted = 130;
 constexpr std::int64_t most_jobs = 10'000;
 
@@ -89,17 +90,24 @@ int plan_command(const Invocation& invocation) {
 }
 
 int lint_command(const Invocation& invocation) {
-  const Spec spec = load_spec(pipeline_file(invocation), invocation.all("--set"));
-  FileHashes hashes(nullptr);
-  const NoResults no_results;
-  take_snapshot(spec, Programs::beside_this_one(), hashes, no_results);
-  if (invocation.json()) {
-    fmt::print("{{\"file\": \"{}\", \"steps\": {}, \"faults\": []}}\n", spec.file.filename().string(),
-               spec.steps.size());
-  } else {
-    fmt::print(stderr, "{}: {}, no faults\n", spec.file.filename().string(),
-               count_of(spec.steps.size(), "step"));
+  const std::filesystem::path file = pipeline_file(invocation);
+  try {
+    const Spec spec = load_spec(file, invocation.all("--set"));
+    FileHashes hashes(nullptr);
+    const NoResults no_results;
+    take_snapshot(spec, Programs::beside_this_one(), hashes, no_results);
+    if (!invocation.json()) {
+      fmt::print(stderr, "{}: {}, no faults\n", file.string(), count_of(spec.steps.size(), "step"));
+      return exit_done;
+    }
+  } catch (const SpecError& error) {
+    if (!invocation.json()) {
+      throw;
+    }
+    fmt::print("{}", faults_json(file.string(), error.diagnostics()));
+    return exit_wrong_request;
   }
+  fmt::print("{}", faults_json(file.string(), {}));
   return exit_done;
 }
 

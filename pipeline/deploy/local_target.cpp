@@ -122,6 +122,11 @@ int LocalTarget::port_of(const std::string& socket) const {
   return 0;
 }
 
+// What the running service was started with: the agent keeps a socket for as long as it is asked for in the same words.
+int LocalTarget::requested_port() const {
+  return read_job(directory_).listen.front().port;
+}
+
 ServingState LocalTarget::observe() {
   ServingState state;
   if (!is_running()) {
@@ -243,7 +248,7 @@ void LocalTarget::load(const ServedRelease& candidate) {
 void LocalTarget::shift(const ServedRelease& candidate) {
   const ServingState state = observe();
   if (state.server != serving_.server_identity) {
-    write_service(candidate, port_of("http"));
+    write_service(candidate, requested_port());
     const Replacement replacement = replace_service(directory_);
     if (!replacement.replaced) {
       throw Error(fmt::format("the new server program did not get ready: {}", replacement.failure));
@@ -256,7 +261,7 @@ void LocalTarget::shift(const ServedRelease& candidate) {
 }
 
 void LocalTarget::settle(const ServedRelease& candidate) {
-  write_service(candidate, port_of("http"));
+  write_service(candidate, requested_port());
 }
 
 void LocalTarget::withdraw(const ServedRelease& previous) {
@@ -267,7 +272,7 @@ void LocalTarget::withdraw(const ServedRelease& previous) {
   if (observe().model != previous.model) {
     load(previous);
   }
-  write_service(previous, port_of("http"));
+  write_service(previous, requested_port());
 }
 
 void LocalTarget::stop() {

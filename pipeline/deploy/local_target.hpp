@@ -44,6 +44,7 @@ class LocalTarget : public Target {
   void wait_until_ready();
   void load(const ServedRelease& candidate);
   std::string admin_token() const;
+  int requested_port() const;
   int port_of(const std::string& socket) const;
 
   std::filesystem::path directory_;
