@@ -248,6 +248,7 @@ TEST_F(AgentTest, ThrowsWhenItCannotBeStarted) {
 
 TEST_F(AgentTest, ManyRunAtOnce) {
   std::vector<std::thread> threads;
+  threads.reserve(8);
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([this, i] {
       for (int round = 0; round < 5; ++round) {

@@ -131,7 +131,7 @@ TEST(Process, PlacesItInASessionOrAGroup) {
 }
 
 TEST(Process, EndsWithTheThreadThatStartedIt) {
-  Command command = shell("sleep 1000");
+  Command command = shell("exec sleep 1000");
   command.signal_when_parent_ends = SIGKILL;
   std::optional<Process> process;
   std::thread([&] { process = Process::start(command); }).join();
@@ -140,6 +140,7 @@ TEST(Process, EndsWithTheThreadThatStartedIt) {
 
 TEST(Process, ManyThreadsStartAtOnce) {
   std::vector<std::thread> threads;
+  threads.reserve(8);
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([i] {
       for (int round = 0; round < 10; ++round) {
@@ -153,7 +154,7 @@ TEST(Process, ManyThreadsStartAtOnce) {
 }
 
 TEST(Process, PollsAndSignals) {
-  Process process = Process::start(shell("sleep 1000"));
+  Process process = Process::start(shell("exec sleep 1000"));
   EXPECT_FALSE(process.poll().has_value());
   EXPECT_TRUE(process.send_signal(SIGTERM));
   EXPECT_EQ(process.wait().signal, SIGTERM);
