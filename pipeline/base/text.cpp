@@ -144,6 +144,35 @@ std::string format_time(std::chrono::system_clock::time_point time) {
   return text.data();
 }
 
+bool is_utf8(std::string_view bytes) {
+  for (std::size_t i = 0; i < bytes.size();) {
+    const auto lead = static_cast<unsigned char>(bytes[i]);
+    const std::size_t length = lead < 0x80        ? 1
+                               : lead >> 5U == 6  ? 2
+                               : lead >> 4U == 14 ? 3
+                               : lead >> 3U == 30 ? 4
+                                                  : 0;
+    if (length == 0 || length > bytes.size() - i) {
+      return false;
+    }
+    constexpr std::array<unsigned, 5> lead_bits = {0, 0x7f, 0x1f, 0x0f, 0x07};
+    constexpr std::array<unsigned, 5> smallest = {0, 0, 0x80, 0x800, 0x10000};
+    unsigned code = lead & lead_bits[length];
+    for (std::size_t k = 1; k < length; ++k) {
+      const auto next = static_cast<unsigned char>(bytes[i + k]);
+      if (next >> 6U != 2) {
+        return false;
+      }
+      code = code << 6U | (next & 0x3fU);
+    }
+    if (code < smallest[length] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) {
+      return false;
+    }
+    i += length;
+  }
+  return true;
+}
+
 std::string printable(std::string_view text) {
   std::string clean;
   clean.reserve(text.size());

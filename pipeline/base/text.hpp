@@ -35,6 +35,9 @@ std::string count_of(std::size_t count, std::string_view noun);
 // "2026-11-21T07:39:35Z".
 std::string format_time(std::chrono::system_clock::time_point time);
 
+// Whether the bytes are well-formed UTF-8 (RFC 3629: no surrogates, nothing overlong).
+bool is_utf8(std::string_view bytes);
+
 // Characters that would move the cursor or hide text become '?'; what comes from outside is shown only
 // through this.
 std::string printable(std::string_view text);

@@ -315,6 +315,9 @@ YamlDocument parse_yaml(std::string file, std::string text, const YamlLimits& li
   if (document.text.find('\0') != std::string::npos) {
     throw SpecError({{document.file, 0, 0, "", "the file holds a NUL byte, so it is no YAML text", ""}});
   }
+  if (!is_utf8(document.text)) {
+    throw SpecError({{document.file, 0, 0, "", "the file is not UTF-8 text", "save it as UTF-8"}});
+  }
   refuse_tabs(document.text, diagnostics);
   diagnostics.throw_if_any();
   TreeBuilder builder(diagnostics, limits);

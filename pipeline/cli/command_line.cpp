@@ -90,11 +90,15 @@ void print_error(const Error& error) {
   fmt::print(stderr, "{}\n", text);
 }
 
-// The nearest command for a word that is none.
-std::string suggest_command(int argc, char** argv) {
+// What is wrong with the words of a command line that CLI11 refused, and what to do about it.
+std::pair<std::string, std::string> explain_refusal(int argc, char** argv, const std::string& reason) {
   const std::vector<CommandSpec>* commands = &command_table();
-  for (int i = 1; i < argc; ++i) {
+  std::string path = "mlpipe";
+  for (int i = 1; i < argc && !commands->empty(); ++i) {
     const std::string word = argv[i];
+    if (word.starts_with("-")) {
+      break;
+    }
     const CommandSpec* found = nullptr;
     std::vector<std::string> names;
     for (const CommandSpec& command : *commands) {
@@ -102,15 +106,15 @@ std::string suggest_command(int argc, char** argv) {
       found = command.name == word ? &command : found;
     }
     if (found == nullptr) {
-      const auto near = word.starts_with("-") ? std::nullopt : closest_name(word, names);
-      return near ? fmt::format("did you mean '{}'?", *near) : "`mlpipe --help` lists the commands";
+      const auto near = closest_name(word, names);
+      return {fmt::format("there is no command '{} {}'", path, printable(word)),
+              near ? fmt::format("did you mean '{}'?", *near)
+                   : fmt::format("`{} --help` lists the commands", path)};
     }
-    if (found->commands.empty()) {
-      return fmt::format("`mlpipe {} --help` lists its options", word);
-    }
+    path += " " + word;
     commands = &found->commands;
   }
-  return "`mlpipe --help` lists the commands";
+  return {reason, fmt::format("`{} --help` says more", path)};
 }
 
 }  // namespace
@@ -146,8 +150,8 @@ int run_command_line(int argc, char** argv) {
     if (error.get_exit_code() == 0) {
       return app.exit(error);
     }
-    fmt::print(stderr, "{} {}\n  {}\n", Terminal::standard_error().red("error:"), error.what(),
-               suggest_command(argc, argv));
+    const auto [message, hint] = explain_refusal(argc, argv, error.what());
+    print_error(UsageError(message, hint));
     return exit_wrong_request;
   }
   try {

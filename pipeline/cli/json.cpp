@@ -135,9 +135,11 @@ std::string plan_json(const Plan& plan, const Effects& effects, const Spec& spec
 std::string faults_json(const std::string& file, const std::vector<Diagnostic>& faults) {
   Json list = Json::array();
   for (const Diagnostic& fault : faults) {
-    list.push_back({{"line", fault.line}, {"column", fault.column}, {"message", fault.message}, {"hint", fault.hint}});
+    list.push_back(
+        {{"line", fault.line}, {"column", fault.column}, {"message", fault.message}, {"hint", fault.hint}});
   }
-  return Json{{"file", file}, {"faults", std::move(list)}}.dump(indent, ' ', false, Json::error_handler_t::replace) +
+  return Json{{"file", file}, {"faults", std::move(list)}}.dump(indent, ' ', false,
+                                                                Json::error_handler_t::replace) +
          "\n";
 }
 

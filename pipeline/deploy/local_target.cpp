@@ -30,6 +30,7 @@ constexpr const char* loopback = "127.0.0.1";
 constexpr auto answer_patience = 2s;
 constexpr auto load_patience = 120s;
 constexpr auto start_patience = 60s;
+constexpr auto restart_patience = 5s;
 constexpr auto stop_patience = 40s;
 constexpr auto poll_interval = 10ms;
 constexpr std::size_t log_lines_shown = 20;
@@ -122,7 +123,8 @@ int LocalTarget::port_of(const std::string& socket) const {
   return 0;
 }
 
-// What the running service was started with: the agent keeps a socket for as long as it is asked for in the same words.
+// What the running service was started with: the agent keeps a socket for as long as it is asked for in the
+// same words.
 int LocalTarget::requested_port() const {
   return read_job(directory_).listen.front().port;
 }
@@ -222,13 +224,25 @@ void LocalTarget::wait_until_ready() {
       fmt::format("the server did not start: {}{}{}", failure, log.empty() ? "" : "\n", printable(log)));
 }
 
+// Whether the server answers, with patience for one that is just starting.
+bool LocalTarget::answers_soon() {
+  const auto deadline = std::chrono::steady_clock::now() + restart_patience;
+  while (!observe().running) {
+    if (std::chrono::steady_clock::now() > deadline) {
+      return false;
+    }
+    std::this_thread::sleep_for(poll_interval);
+  }
+  return true;
+}
+
 void LocalTarget::bring_up(const ServedRelease& candidate) {
   if (is_running()) {
     const Job job = read_job(directory_);
-    if (variable_in(job, shape_variable) == wanted().shape) {
+    if (variable_in(job, shape_variable) == wanted().shape && answers_soon()) {
       return;
     }
-    stop();  // other sockets cannot be taken over
+    stop();  // other sockets cannot be taken over, and what does not answer cannot load
   }
   start(candidate);
 }

@@ -42,6 +42,7 @@ class LocalTarget : public Target {
   void write_service(const ServedRelease& release, int port) const;
   void start(const ServedRelease& candidate);
   void wait_until_ready();
+  bool answers_soon();
   void load(const ServedRelease& candidate);
   std::string admin_token() const;
   int requested_port() const;

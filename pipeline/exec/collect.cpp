@@ -124,7 +124,7 @@ Result collect_result(const Step& step, const Digest& action_key, const Prepared
       if (result.failure.empty()) {
         take_outputs(step, job.directory / "work", store, result);
       }
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {
       result.failure = error.what();
     }
   }

@@ -148,7 +148,8 @@ class Executor {
   void settle(Attempt& attempt, FileLock lock) {
     const PlannedStep& planned = plan_.steps()[attempt.index];
     for (const Result& result : store_.results(planned.action_key)) {
-      if (result.id > attempt.newest && (result.succeeded || attempt.running.attached)) {
+      const bool is_new = result.id > attempt.newest;
+      if (result.succeeded ? is_new || !planned.forced : is_new && attempt.running.attached) {
         end(attempt, result);  // another mlpipe was faster
         return;
       }

@@ -128,14 +128,14 @@ void Plan::decide(std::size_t index) {
   const std::vector<Result> results = snapshot_.results->results(planned.action_key);
   const auto latest =
       std::find_if(results.rbegin(), results.rend(), [](const Result& one) { return one.succeeded; });
-  const bool forced = options_.force.contains(planned.step->name);
-  if (latest != results.rend() && !forced) {
+  planned.forced = options_.force.contains(planned.step->name);
+  if (latest != results.rend() && !planned.forced) {
     planned.state = State::cached;
     planned.result = *latest;
     return;
   }
   planned.state = State::run;
-  planned.reasons = forced ? std::vector<std::string>{"forced"}
+  planned.reasons = planned.forced ? std::vector<std::string>{"forced"}
                            : reasons_to_run(*planned.step, *planned.action,
                                             snapshot_.results->last_realization(spec_.name, planned.step->name),
                                             results.empty() ? "" : results.back().failure);

@@ -27,6 +27,7 @@ struct PlannedStep {
 
   const Step* step = nullptr;
   State state = State::undecided;
+  bool forced = false;               // it runs although a result may be there
   std::vector<std::string> reasons;  // why it runs, or what it waits for or is blocked by
   Digest derivation;
   std::optional<Recipe> action;  // known once its inputs are

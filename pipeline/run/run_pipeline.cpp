@@ -85,6 +85,12 @@ bool write_down_run(const Plan& plan, Store& store, std::int64_t run) {
 // The gate, then the release. Nothing when the gate held it back.
 std::optional<Release> publish(const Spec& spec, const Plan& plan, const Observed& observed,
                                Registry& registry, RunObserver& observer, RunReport& report) {
+  const Output& output = *model_output(spec, plan);
+  if (!output.folder) {
+    throw Error(
+        "the model " + spec.model->from.text() + " is a file, and a model is a folder that holds model.yaml",
+        "let the step write a folder and name that in `model.from`");
+  }
   report.gate_failures = unmet_gate(spec, plan, observed.alias);
   if (!report.gate_failures.empty()) {
     report.outcome = Outcome::failed;
@@ -105,7 +111,8 @@ void deploy(const Spec& spec, const Store& store, Registry& registry, Target& ta
   observer.rolling_out(release, report.effects);
   report.changed = true;
   std::optional<ServedRelease> previous;
-  if (const auto current = registry.resolve(release.model, spec.deploy->alias)) {
+  const auto current = registry.resolve(release.model, spec.deploy->alias);
+  if (current && current->version != release.version) {
     previous = served(store, *current);
   }
   const Rollout rollout = roll_out(target, served(store, release), previous, [&](Rollout::Phase phase) {
@@ -115,6 +122,10 @@ void deploy(const Spec& spec, const Store& store, Registry& registry, Target& ta
   if (rollout.phase() != Rollout::Phase::promoted) {
     report.outcome = Outcome::failed;
     report.rollout_failure = rollout.failure();
+    if (previous) {
+      record_deployment(store, spec.deploy->alias, release.model, spec.deploy->target, current->version,
+                        name_of(Rollout::Phase::promoted));
+    }
   }
 }
 

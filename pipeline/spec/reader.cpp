@@ -113,6 +113,9 @@ class Reader {
     for (const auto& [param, value] : names_.params) {
       known.push_back(param);
     }
+    if (!is_utf8(assignment)) {
+      throw UsageError(fmt::format("--set {}: the value is not UTF-8 text", printable(name)));
+    }
     if (equals == std::string::npos) {
       throw UsageError(fmt::format("--set {}: expected NAME=VALUE", printable(assignment)));
     }

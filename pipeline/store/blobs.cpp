@@ -11,6 +11,7 @@
 
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/file.hpp"
+#include "pipeline/base/text.hpp"
 
 namespace mlpipe {
 namespace {
@@ -38,6 +39,9 @@ std::vector<TreeEntry> list_tree(const fs::path& folder, const std::string& name
     TreeEntry entry;
     entry.path = found.path().lexically_relative(folder).string();
     const fs::file_status status = found.symlink_status();
+    if (!is_utf8(entry.path)) {
+      throw Error(fmt::format("the output {} holds a name that is not UTF-8: {}", name, printable(entry.path)));
+    }
     if (fs::is_directory(status)) {
       entry.folder = true;
       if (!fs::is_empty(found.path())) {

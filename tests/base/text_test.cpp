@@ -25,5 +25,17 @@ TEST(Text, FormatsDurations) {
   EXPECT_EQ(format_duration(milliseconds(200'000)), "3 min 20 s");
 }
 
+TEST(Text, KnowsUtf8) {
+  EXPECT_TRUE(is_utf8("plain, ä, €, 😀"));
+  for (const std::string wrong :
+       {"\xff", "\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf5\x80\x80\x80", "\xe2\x82", "\x80"}) {
+    EXPECT_FALSE(is_utf8(wrong)) << wrong.size();
+  }
+}
+
+TEST(Text, ShowsNothingThatMovesTheCursor) {
+  EXPECT_EQ(printable("a\x1b[2Jb\rc\td\n"), "a?[2Jb?c\td\n");
+}
+
 }  // namespace
 }  // namespace mlpipe
