@@ -2,6 +2,7 @@
 add_library(mlpipe_flags INTERFACE)
 target_compile_features(mlpipe_flags INTERFACE cxx_std_20)
 target_include_directories(mlpipe_flags INTERFACE ${PROJECT_SOURCE_DIR})
+target_link_options(mlpipe_flags INTERFACE LINKER:--build-id=sha1)
 target_compile_options(mlpipe_flags INTERFACE -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
 if(MLPIPE_SANITIZE)
   target_compile_options(mlpipe_flags INTERFACE -fsanitize=${MLPIPE_SANITIZE} -fno-omit-frame-pointer -g1)

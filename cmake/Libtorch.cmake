@@ -36,4 +36,18 @@ else()
   target_include_directories(mlpipe_torch SYSTEM INTERFACE ${torch_include} ${torch_include}/torch/csrc/api/include)
   target_link_libraries(mlpipe_torch INTERFACE mlpipe_wheel_torch_cpu mlpipe_wheel_c10)
   target_link_options(mlpipe_torch INTERFACE LINKER:--allow-shlib-undefined)
+  # What the programs load goes with them, in the wheel's own layout, which its libraries' search paths rely on.
+  install(FILES ${MLPIPE_LIBTORCH_DIR}/torch/lib/libtorch_cpu.so ${MLPIPE_LIBTORCH_DIR}/torch/lib/libc10.so
+    ${MLPIPE_LIBTORCH_DIR}/torch/lib/libgomp.so.1 DESTINATION lib/mlpipe/torch/lib)
+  install(FILES ${MLPIPE_LIBTORCH_DIR}/nvidia/cu13/lib/libcudart.so.13
+    ${MLPIPE_LIBTORCH_DIR}/nvidia/cu13/lib/libcupti.so.13 DESTINATION lib/mlpipe/nvidia/cu13/lib)
 endif()
+
+# For a program that loads libtorch: where it finds it once it is installed.
+function(mlpipe_loads_libtorch program)
+  if(MLPIPE_LIBTORCH STREQUAL system)
+    set_target_properties(${program} PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+  else()
+    set_target_properties(${program} PROPERTIES INSTALL_RPATH "$ORIGIN/../lib/mlpipe/torch/lib")
+  endif()
+endfunction()

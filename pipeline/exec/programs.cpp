@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <sys/utsname.h>
 
+#include "pipeline/base/build_id.hpp"
 #include "pipeline/base/process.hpp"
 
 namespace mlpipe {
@@ -20,7 +21,11 @@ int usable_cores() {
 
 std::string identity_of(const std::filesystem::path& program, FileHashes& hashes) {
   std::error_code error;
-  return std::filesystem::is_regular_file(program, error) ? hashes.digest(program).hex() : "";
+  if (!std::filesystem::is_regular_file(program, error)) {
+    return "";
+  }
+  const auto build_id = build_id_of(program);
+  return build_id ? *build_id : hashes.digest(program).hex();
 }
 
 Tools find_tools(const Programs& programs, FileHashes& hashes) {

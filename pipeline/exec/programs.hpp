@@ -20,7 +20,7 @@ struct Programs {
 // What counts towards keys. A program that is not there has an empty identity, until a step needs it.
 Tools find_tools(const Programs& programs, FileHashes& hashes);
 
-// The program's own bytes name it; empty when it is not there.
+// The program's build id, or the digest of its bytes where it has none; empty when it is not there.
 std::string identity_of(const std::filesystem::path& program, FileHashes& hashes);
 
 // The cores that this process may use.
