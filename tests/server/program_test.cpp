@@ -74,6 +74,17 @@ void wait_for(const std::atomic<std::uint64_t>& count, std::uint64_t more) {
   }
 }
 
+// Returns once the port lets nobody in any more.
+void wait_until_refused(std::uint16_t port) {
+  try {
+    while (true) {
+      const WireClient late(port);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  } catch (const Error&) {
+  }
+}
+
 TEST_F(ServeProgram, AnswersWithTheScoresOfTheModel) {
   const ServeProcess server(folder_.path(), model(1), {"--version", "1"});
   const WireResponse response = post_once(server.port(), "/predict", example);
@@ -181,6 +192,7 @@ TEST_F(ServeProgram, SigtermFinishesWhatIsUnderWayAndExitsZero) {
     WireClient first(server.port());
     EXPECT_EQ(first.get("/v2/health/live").status, 200);  // both connections have been accepted
     server.signal(number);
+    wait_until_refused(server.port());
     halfway.send(" [1, 2, 3, 4]}");
     const WireResponse response = halfway.receive();
     EXPECT_EQ(response.status, 200);

@@ -1,0 +1,252 @@
+#include "server/http/connection.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/http/write.hpp>
+#include <string_view>
+#include <utility>
+
+namespace mlpipe {
+namespace {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+using boost::system::error_code;
+
+constexpr std::size_t read_bytes = std::size_t{64} << 10U;
+// How long connections stay open that are idle when the server stops: a client that sends without pause gets
+// its next answer, with "Connection: close", instead of a reset.
+constexpr std::chrono::milliseconds parting_time{250};
+// How long what a client still sends is read and dropped after it was refused: closing at once would reset
+// the connection and take the answer with it.
+constexpr std::chrono::milliseconds closing_time{5'000};
+
+std::string text_of(boost::beast::string_view view) {
+  return {view.data(), view.size()};
+}
+
+Request request_from(http::request<http::string_body> message) {
+  Request request;
+  request.method = text_of(message.method_string());
+  std::string target = text_of(message.target());
+  if (target.starts_with("http://")) {  // the absolute form, which proxies send
+    const std::size_t slash = target.find('/', 7);
+    target = slash == std::string::npos ? "/" : target.substr(slash);
+  }
+  const std::size_t question = target.find('?');
+  request.path = target.substr(0, question);
+  if (question != std::string::npos) {
+    request.query = target.substr(question + 1);
+  }
+  for (const auto& field : message) {
+    request.headers.push_back({text_of(field.name_string()), text_of(field.value())});
+  }
+  request.body = std::move(message.body());
+  return request;
+}
+
+}  // namespace
+
+Connection::Connection(TransportSocket socket, ConnectionScope& scope,
+                       std::function<void(const std::shared_ptr<Connection>&)> on_end)
+    : socket_(std::move(socket)),
+      scope_(scope),
+      on_end_(std::move(on_end)),
+      since_(TransportClock::now().time_since_epoch().count()) {}
+
+// What follows an operation. It keeps the connection alive until then; when it throws (out of memory), this
+// connection ends and no other.
+template <typename Action>
+auto Connection::then(Action action) {
+  return [self = shared_from_this(), action = std::move(action)](error_code error, std::size_t count) {
+    try {
+      action(error, count);
+    } catch (const std::exception&) {
+      self->end();
+    }
+  };
+}
+
+void Connection::serve() {
+  asio::dispatch(socket_.get_executor(),
+                 [next = then([this](error_code, std::size_t) { begin_request(); })] { next({}, 0); });
+}
+
+void Connection::turn_away(int status, const std::string& why) {
+  asio::dispatch(
+      socket_.get_executor(),
+      [next = then([this, status, why](error_code, std::size_t) { refuse(status, why); })] { next({}, 0); });
+}
+
+void Connection::begin_request() {
+  enter(received_.size() == 0 ? Phase::idle : Phase::receiving);
+  hold(0);
+  header_seen_ = false;
+  parser_.emplace();
+  parser_->header_limit(static_cast<std::uint32_t>(scope_.limits.header_bytes));
+  parser_->body_limit(scope_.limits.body_bytes);
+  parse_received();
+}
+
+void Connection::parse_received() {
+  error_code error;
+  while (received_.size() > 0 && !parser_->is_done() && !error) {
+    received_.consume(parser_->put(received_.data(), error));
+  }
+  if (error == http::error::body_limit) {
+    refuse(413, fmt::format("body: it is larger than {} bytes", scope_.limits.body_bytes));
+  } else if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+    refuse(431, fmt::format("headers: they are larger than {} bytes", scope_.limits.header_bytes));
+  } else if (error == http::error::bad_version) {
+    refuse(505, "request line: only HTTP/1.0 and HTTP/1.1 are spoken here");
+  } else if (error && error != http::error::need_more) {
+    refuse(400, fmt::format("request: it is not HTTP: {}", error.message()));
+  } else if (parser_->is_done()) {
+    answer();
+  } else if (!hold(parser_->get().body().capacity())) {
+    refuse(503, "body: the server is holding too much already, try again");
+  } else if (!std::exchange(header_seen_, parser_->is_header_done()) && header_seen_ &&
+             parser_->get()[http::field::expect] == "100-continue") {
+    static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+    asio::async_write(socket_, asio::buffer(go_on.data(), go_on.size()),
+                      then([this](error_code failure, std::size_t) { failure ? end() : receive(); }));
+  } else {
+    receive();
+  }
+}
+
+void Connection::receive() {
+  socket_.async_read_some(received_.prepare(read_bytes), then([this](error_code error, std::size_t count) {
+                            received_.commit(count);
+                            if (error == asio::error::operation_aborted && phase_ == Phase::receiving) {
+                              refuse(408, "request: it took too long to arrive");
+                            } else if (error) {
+                              end();
+                            } else {
+                              if (phase_ == Phase::idle) {
+                                enter(Phase::receiving);
+                              }
+                              parse_received();
+                            }
+                          }));
+}
+
+void Connection::answer() {
+  enter(Phase::answering);
+  const unsigned version = parser_->get().version();
+  const bool head_only = parser_->get().method() == http::verb::head;
+  const bool keep_alive = parser_->keep_alive();
+  const Request request = request_from(parser_->release());
+  Response response;
+  try {
+    response = scope_.handler.answer(request);
+  } catch (const std::exception& failure) {
+    response = scope_.handler.refuse(500, failure.what());
+  }
+  send(std::move(response), version, keep_alive && !scope_.stopping, head_only);
+}
+
+void Connection::refuse(int status, const std::string& why) {
+  constexpr unsigned http_1_1 = 11;
+  send(scope_.handler.refuse(status, why), http_1_1, false, false);
+}
+
+void Connection::send(Response response, unsigned version, bool keep_alive, bool head_only) {
+  enter(Phase::sending);
+  message_ = Message(static_cast<http::status>(response.status), version);
+  for (const Header& header : response.headers) {
+    message_.set(header.name, header.value);
+  }
+  message_.set(http::field::content_type, response.content_type);
+  message_.content_length(response.body.size());
+  message_.keep_alive(keep_alive);
+  if (!head_only) {
+    message_.body() = std::move(response.body);
+  }
+  http::async_write(socket_, message_, then([this, keep_alive](error_code error, std::size_t) {
+                      if (error) {
+                        end();
+                      } else if (keep_alive) {
+                        begin_request();
+                      } else {
+                        part();
+                      }
+                    }));
+}
+
+// Says that no more will come, and waits until the client has read it.
+void Connection::part() {
+  enter(Phase::closing);
+  hold(0);
+  error_code error;
+  socket_.shutdown(TransportSocket::shutdown_send, error);
+  error ? end() : drop_what_comes();
+}
+
+void Connection::drop_what_comes() {
+  received_.clear();
+  socket_.async_read_some(received_.prepare(read_bytes),
+                          then([this](error_code error, std::size_t) { error ? end() : drop_what_comes(); }));
+}
+
+void Connection::end() {
+  error_code ignored;
+  socket_.close(ignored);
+  if (const auto report = std::exchange(on_end_, nullptr)) {
+    report(shared_from_this());
+  }
+}
+
+void Connection::enter(Phase phase) {
+  since_ = TransportClock::now().time_since_epoch().count();
+  phase_ = phase;
+}
+
+// Accounts for the body that this connection holds; false when all connections together hold too much.
+bool Connection::hold(std::size_t bytes) {
+  scope_.buffered += bytes - std::exchange(held_, bytes);
+  return bytes == 0 || scope_.buffered <= scope_.limits.buffered_bytes;
+}
+
+std::chrono::milliseconds Connection::limit_of(Phase phase) const {
+  switch (phase) {
+    case Phase::idle:
+      return scope_.stopping ? std::min(parting_time, scope_.limits.idle) : scope_.limits.idle;
+    case Phase::receiving:
+      return scope_.limits.receiving;
+    case Phase::sending:
+      return scope_.limits.sending;
+    case Phase::closing:
+      return scope_.stopping ? parting_time : closing_time;
+    case Phase::answering:
+      break;
+  }
+  return std::chrono::hours(24);
+}
+
+bool Connection::is_overdue() const {
+  const Phase phase = phase_;
+  TransportClock::rep start = since_;
+  if (scope_.stopping && phase == Phase::idle) {
+    start = std::max<TransportClock::rep>(start, scope_.stopped_at);
+  }
+  return TransportClock::now() >
+         TransportClock::time_point(TransportClock::duration(start)) + limit_of(phase);
+}
+
+void Connection::end_if_overdue() {
+  if (is_overdue()) {
+    asio::post(socket_.get_executor(), [self = shared_from_this()] {
+      error_code ignored;
+      if (self->is_overdue()) {  // nothing can have begun since: this runs on the connection's own strand
+        self->socket_.cancel(ignored);
+      }
+    });
+  }
+}
+
+}  // namespace mlpipe

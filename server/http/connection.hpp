@@ -1,0 +1,87 @@
+#pragma once
+
+#include <atomic>
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "server/http/server.hpp"
+
+namespace mlpipe {
+
+using TransportClock = std::chrono::steady_clock;
+using TransportStrand = boost::asio::strand<boost::asio::io_context::executor_type>;
+using TransportSocket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, TransportStrand>;
+
+// What all connections of a server share. It outlives them.
+struct ConnectionScope {
+  HttpHandler handler;
+  HttpLimits limits;
+  std::atomic<bool> stopping{false};
+  std::atomic<TransportClock::rep> stopped_at{0};
+  std::atomic<std::size_t> buffered{0};  // bytes of all bodies that are held now
+};
+
+// One connection: a request is read, answered, the answer sent, and then the next one, each step an
+// asynchronous operation on the socket's strand, which keeps the connection alive. Made by make_shared.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  // on_end is called once, when the socket has been closed.
+  Connection(TransportSocket socket, ConnectionScope& scope,
+             std::function<void(const std::shared_ptr<Connection>&)> on_end);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  ~Connection() { hold(0); }
+
+  // One of the two begins it.
+  void serve();
+  void turn_away(int status, const std::string& why);
+
+  // Ends what the connection is doing when it has taken too long; from any thread.
+  void end_if_overdue();
+
+ private:
+  using Message = boost::beast::http::response<boost::beast::http::string_body>;
+  enum class Phase { idle, receiving, answering, sending, closing };
+
+  void begin_request();
+  void parse_received();
+  void receive();
+  void answer();
+  void refuse(int status, const std::string& why);
+  void send(Response response, unsigned version, bool keep_alive, bool head_only);
+  void part();
+  void drop_what_comes();
+  void end();
+
+  void enter(Phase phase);
+  bool hold(std::size_t bytes);
+  bool is_overdue() const;
+  std::chrono::milliseconds limit_of(Phase phase) const;
+  template <typename Action>
+  auto then(Action action);
+
+  TransportSocket socket_;
+  ConnectionScope& scope_;
+  std::function<void(const std::shared_ptr<Connection>&)> on_end_;
+  boost::beast::flat_buffer received_;
+  std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
+  bool header_seen_ = false;
+  Message message_;
+  std::size_t held_ = 0;
+  std::atomic<Phase> phase_{Phase::idle};
+  std::atomic<TransportClock::rep> since_;
+};
+
+}  // namespace mlpipe
