@@ -73,7 +73,7 @@ std::optional<std::string> build_id_of(const std::filesystem::path& program) {
       continue;
     }
     const auto notes = read_at(file, segment->p_offset, segment->p_filesz);
-    if (const auto id = notes ? build_id_in(*notes) : std::nullopt) {
+    if (auto id = notes ? build_id_in(*notes) : std::nullopt) {
       return id;
     }
   }

@@ -44,7 +44,7 @@ fs::path directory_of(const Invocation& invocation) {
 }  // namespace
 
 fs::path pipeline_file(const Invocation& invocation) {
-  const fs::path named = invocation.value_or("FILE", invocation.value_or("--file", default_file));
+  fs::path named = invocation.value_or("FILE", invocation.value_or("--file", default_file));
   std::error_code error;
   if (fs::is_directory(named, error) && fs::is_regular_file(named / default_file, error)) {
     return named / default_file;

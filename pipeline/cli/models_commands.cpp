@@ -54,6 +54,7 @@ std::string only_model(const Invocation& invocation, const Registry& registry) {
 std::string only_alias(const Invocation& invocation, const Registry& registry, const std::string& model) {
   const std::map<std::string, int> aliases = registry.aliases(model);
   std::vector<std::string> names;
+  names.reserve(aliases.size());
   for (const auto& [name, version] : aliases) {
     names.push_back(name);
   }

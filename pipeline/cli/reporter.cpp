@@ -83,7 +83,7 @@ std::string example_data(const Release& release, const RunReport& report, const 
         nlohmann::json::parse(lines.value_or("").substr(0, lines.value_or("").find('\n')), nullptr, false);
     if (json.is_object() && json.contains("data")) {
       constexpr std::size_t longest_example = 1500;
-      const std::string data = json["data"].dump();
+      std::string data = json["data"].dump();
       if (data.size() <= longest_example) {
         return data;
       }
