@@ -20,7 +20,7 @@ constexpr std::uint64_t largest_metrics_file = std::uint64_t{16} << 20U;
 
 void add_metrics(const Json& json, const std::string& prefix, std::map<std::string, double>& metrics) {
   for (const auto& [name, value] : json.items()) {
-    const std::string path = prefix.empty() ? name : prefix + "." + name;
+    const std::string path = prefix.empty() ? name : fmt::format("{}.{}", prefix, name);
     if (value.is_number() && std::isfinite(value.get<double>())) {
       metrics[path] = value.get<double>();
     } else if (value.is_object()) {

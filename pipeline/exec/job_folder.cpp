@@ -119,7 +119,7 @@ PreparedJob job_of(const Store& store, const Digest& action_key) {
 PreparedJob prepare_job(const Spec& spec, const Plan& plan, const PlannedStep& planned,
                         const Snapshot& snapshot, const Programs& programs, const Store& store) {
   const Step& step = *planned.step;
-  const PreparedJob prepared = job_of(store, planned.action_key);
+  PreparedJob prepared = job_of(store, planned.action_key);
   remove_tree(prepared.directory);
   const fs::path work = prepared.directory / "work";
   const fs::path checkpoints = store.checkpoint_directory(planned.action_key);
