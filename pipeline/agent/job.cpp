@@ -112,6 +112,7 @@ void write_job(const fs::path& job_directory, const Job& job) {
                {"work_directory", job.work_directory.string()},
                {"grace_ms", job.grace.count()},
                {"keep_running", job.keep_running},
+               {"must_get_ready", job.must_get_ready},
                {"listen", listen_to_json(job.listen)},
                {"ready_file", job.ready_file.string()},
                {"ready_timeout_ms", job.ready_timeout.count()}};
@@ -138,6 +139,7 @@ Job read_job(const fs::path& job_directory) {
     }
     read.grace = milliseconds(json.at("grace_ms").get<std::int64_t>());
     json.at("keep_running").get_to(read.keep_running);
+    json.at("must_get_ready").get_to(read.must_get_ready);
     read.listen = listen_from_json(json.at("listen"));
     read.ready_file = json.at("ready_file").get<std::string>();
     read.ready_timeout = milliseconds(json.at("ready_timeout_ms").get<std::int64_t>());

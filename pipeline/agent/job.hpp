@@ -46,6 +46,8 @@ struct Job {
   std::vector<Listen> listen;        // bound once by the agent and kept through restarts and replacements
   std::filesystem::path ready_file;  // absolute; the program makes it when it is ready to take over
   std::chrono::milliseconds ready_timeout{60'000};  // for a replacement to make its ready_file
+  bool must_get_ready =
+      false;  // when it ends before it has made its ready_file once, it is not started again
 };
 
 // How a job ended. A value, not an exception: a failed step is data.

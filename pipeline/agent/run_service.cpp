@@ -103,7 +103,13 @@ class ServiceRun {
       ending_.signal = ended.ending.signal;
       if (!kill_at_) {
         agent_.family.kill_rest_of_group(ended.pid);
-        plan_start(describe(ended.ending));
+        notice_ready();
+        if (job_.must_get_ready && !was_ready_ && !candidate_) {
+          agent_.note(fmt::format("the service ended before it was ready ({})", describe(ended.ending)));
+          kill_at_ = Clock::now();
+        } else {
+          plan_start(describe(ended.ending));
+        }
       }
     } else if (candidate_ && ended.pid == candidate_->program) {
       agent_.family.kill_rest_of_group(ended.pid);
@@ -113,6 +119,8 @@ class ServiceRun {
       agent_.family.kill_rest_of_group(ended.pid);
     }
   }
+
+  void notice_ready() { was_ready_ = was_ready_ || fs::exists(job_.ready_file); }
 
   void start() {
     program_ = agent_.start_program(job_, listeners_);
@@ -145,6 +153,7 @@ class ServiceRun {
   }
 
   void begin_replacement(const std::string& request) {
+    notice_ready();  // the new program's start removes the file
     if (candidate_) {
       agent_.family.signal_tree(candidate_->program, SIGKILL);
       answers_.push_back({candidate_->request, {false, "another replacement was asked for"}});
@@ -183,6 +192,7 @@ class ServiceRun {
     const std::string request = candidate_->request;
     candidate_.reset();
     running_since_ = Clock::now();
+    was_ready_ = true;
     start_at_.reset();
     pause_ = first_pause;
     write_listen(agent_.job_directory, listeners_.bound());
@@ -224,6 +234,7 @@ class ServiceRun {
   Ending ending_;
   pid_t program_ = 0;  // 0: it has ended, and start_at_ says when it is started again
   Clock::time_point running_since_;
+  bool was_ready_ = false;  // a program of the service has been
   std::optional<Clock::time_point> start_at_;
   milliseconds pause_ = first_pause;
   std::optional<Candidate> candidate_;

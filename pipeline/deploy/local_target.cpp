@@ -183,6 +183,7 @@ void LocalTarget::write_service(const ServedRelease& release, int port) const {
   job.environment[shape_variable] = wanted().shape;
   job.work_directory = directory_ / "work";
   job.keep_running = true;
+  job.must_get_ready = true;
   job.listen = {{"http", serving_.host, static_cast<std::uint16_t>(port)}, {"admin", loopback, 0}};
   job.ready_file = directory_ / "address.json";
   write_job(directory_, job);

@@ -18,6 +18,7 @@ TEST(Job, IsReadAsItWasWritten) {
   job.timeout = 1500ms;
   job.grace = 7s;
   job.keep_running = true;
+  job.must_get_ready = true;
   job.listen = {{"http", "127.0.0.1", 8080}, {"admin", "::1", 0}};
   job.ready_file = "/some/ready";
   job.ready_timeout = 3s;
@@ -29,6 +30,7 @@ TEST(Job, IsReadAsItWasWritten) {
   EXPECT_EQ(read.timeout, job.timeout);
   EXPECT_EQ(read.grace, job.grace);
   EXPECT_EQ(read.keep_running, job.keep_running);
+  EXPECT_EQ(read.must_get_ready, job.must_get_ready);
   EXPECT_EQ(read.listen, job.listen);
   EXPECT_EQ(read.ready_file, job.ready_file);
   EXPECT_EQ(read.ready_timeout, job.ready_timeout);

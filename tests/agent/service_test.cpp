@@ -249,6 +249,26 @@ TEST_F(ServiceTest, IsReplacedWhileItsProgramKeepsCrashing) {
   EXPECT_EQ(word_of(ask(port())), "new");
 }
 
+TEST_F(ServiceTest, ThatMustGetReadyIsNotStartedAgainBefore) {
+  Job job = failing("echo started; exit 7");
+  job.must_get_ready = true;
+  start(job);
+  EXPECT_EQ(ending().exit_code, 7);
+  EXPECT_EQ(log(), "started\nmlpipe-agent: the service ended before it was ready (exit status 7)\n");
+}
+
+TEST_F(ServiceTest, ThatWasReadyOnceIsStartedAgain) {
+  Job job = service("v1");
+  job.must_get_ready = true;
+  start_service(job);
+  Job broken = failing("exit 9");
+  broken.must_get_ready = true;
+  EXPECT_FALSE(replace(broken).replaced);
+  const pid_t old = pid_in(ask(port()));
+  ::kill(old, SIGKILL);
+  EXPECT_EQ(word_of(ask(port())), "v1");
+}
+
 TEST_F(ServiceTest, KillsAnOldProgramThatDoesNotEnd) {
   Job old = failing("trap '' TERM; echo $$ > old; while :; do sleep 0.01; done");
   old.grace = 30ms;
