@@ -84,6 +84,10 @@ Effects plan_effects(const Spec& spec, const Plan& plan, const Observed& observe
   if (step == nullptr) {
     return effects;
   }
+  if (plan.until()) {
+    effects.publish_reason = fmt::format("the run ends with {}", *plan.until());
+    return effects;
+  }
   using State = PlannedStep::State;
   if (const Output* output = model_output(spec, plan)) {
     // A model is released when every step has succeeded: a failing check must be able to hold it back.

@@ -53,6 +53,8 @@ class Plan {
   const PlannedStep* find(std::string_view name) const;
 
   bool anything_to_run() const;
+  // The step that the run was asked to end with.
+  const std::optional<std::string>& until() const { return options_.until; }
   std::size_t count(PlannedStep::State state) const;
 
   // A step that can start now, marked as running; nothing when none can.
