@@ -11,7 +11,7 @@ const OptionSpec store_option{"--store", "DIR",
                               "the store it is about; otherwise $MLPIPE_STORE, or the nearest one"};
 const OptionSpec set_option{"--set", "NAME=VALUE", "use another value for a param", true};
 const OptionSpec force_option{"--force", "STEP", "run a step although its result is there", true};
-const OptionSpec until_option{"--until", "STEP", "only this step and what it needs"};
+const OptionSpec until_option{"--until", "STEP", "only this step and what it needs; nothing is published"};
 const OptionSpec alias_option{"--alias", "NAME", "the deployment it is about, when there are several"};
 
 std::vector<CommandSpec> make_table() {
@@ -54,7 +54,7 @@ std::vector<CommandSpec> make_table() {
       {"status",
        "show what is deployed, and how it is",
        {file_argument},
-       {store_option, json_option},
+       {file_option, store_option, json_option},
        status_command,
        {}},
       {"predict",
@@ -68,7 +68,7 @@ std::vector<CommandSpec> make_table() {
       {"down",
        "stop what this store deployed",
        {file_argument},
-       {alias_option, store_option, json_option},
+       {alias_option, file_option, store_option, json_option},
        down_command,
        {}},
       {"models",

@@ -32,6 +32,7 @@ LocalTarget target_of(const Store& store, const std::string& alias) {
 DeploymentRecord only_deployment(const Invocation& invocation, const Store& store) {
   std::vector<DeploymentRecord> all = deployments(store);
   std::vector<std::string> names;
+  names.reserve(all.size());
   for (const DeploymentRecord& record : all) {
     names.push_back(record.alias);
   }
@@ -69,7 +70,11 @@ std::string request_body(const std::string& data) {
   if (data == "-") {
     text.assign(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
   } else if (data.starts_with("@")) {
-    text = read_file(data.substr(1), largest_request);
+    const auto bytes = read_file_if_exists(data.substr(1), largest_request);
+    if (!bytes) {
+      throw UsageError(fmt::format("{}: there is no such file", printable(data.substr(1))));
+    }
+    text = *bytes;
   }
   Json json = Json::parse(text, nullptr, false);
   if (json.is_discarded()) {
