@@ -112,6 +112,7 @@ TEST(Engine, EveryAnswerFitsTheVersionThatGaveItWhileVersionsSwap) {
   std::atomic<std::uint64_t> answers{0};
   {
     std::vector<std::jthread> clients;
+    clients.reserve(4);
     for (int i = 0; i < 4; ++i) {
       clients.emplace_back([&] {
         while (!done) {
@@ -182,8 +183,9 @@ TEST(ModelVersion, NamesTheExampleThatHasNoFiniteScore) {
       "1", "/models/1", std::make_unique<const FakeModel>(small_model(), [](std::span<const float> values) {
         return std::vector<float>{values[0] < 0 ? std::numeric_limits<float>::infinity() : 0, 0, 0};
       }));
-  std::vector<float> rows(100 * 4, 1.0F);
-  rows[70 * 4] = -1;
+  constexpr std::size_t values = 4;
+  std::vector<float> rows(100 * values, 1.0F);
+  rows[70 * values] = -1;
   try {
     version.predict(rows, 100);
     FAIL() << "it answered";

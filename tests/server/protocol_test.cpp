@@ -1,7 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
-#include <cstring>
+#include <cstdint>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -208,8 +209,9 @@ TEST_F(Protocol, InfersByTheOpenInferenceProtocol) {
       R"({"name":"scores","datatype":"FP32","shape":[2,3],"data":[0.25,0.5,0.25,0.5,0.25,0.25]},)"
       R"({"name":"label","datatype":"BYTES","shape":[2],"data":["1","0"]}]})";
   for (const std::string data : {"[1,0,0,0,0,0,0,0]", "[[[[1,0],[0,0]]],[[[0,0],[0,0]]]]"}) {
-    const Response response = post("/v2/models/small/infer",
-                                   R"({"id": "a\"b", "inputs": [)" + input + R"("data": )" + data + "}]}");
+    const Response response =
+        post("/v2/models/small/infer",
+             fmt::format(R"({{"id": "a\"b", "inputs": [{}"data": {}}}]}})", input, data));
     EXPECT_EQ(response.status, 200);
     EXPECT_EQ(response.body, expected);
   }
@@ -460,7 +462,7 @@ TEST(Json, NumbersReadBackAsTheSameFp32Values) {
     JsonBuffer out;
     append_number(out, value);
     const float read = static_cast<float>(Json::parse(std::string(out.data(), out.size())).get<double>());
-    return std::memcmp(&read, &value, sizeof value) == 0;
+    return std::bit_cast<std::uint32_t>(read) == std::bit_cast<std::uint32_t>(value);
   };
   for (const float value :
        {0.0F, 1.0F, 0.1F, 1e-45F, 1.17549435e-38F, 3.4028235e38F, 16777216.0F, 8.589973e9F}) {
@@ -469,8 +471,7 @@ TEST(Json, NumbersReadBackAsTheSameFp32Values) {
   int differing = 0;
   for (int i = 0; i < 200'000; ++i) {
     const std::uint32_t bits = random();
-    float value = 0;
-    std::memcpy(&value, &bits, sizeof value);
+    const float value = std::bit_cast<float>(bits);
     differing += std::isfinite(value) && !same(value) ? 1 : 0;
   }
   EXPECT_EQ(differing, 0);
