@@ -256,10 +256,18 @@ void check_keys(const Schema& schema, const YamlNode& node, Diagnostics& diagnos
       check_schema(key->schema, entry.value, diagnostics);
     }
   }
+  std::vector<std::string> missing;
+  std::string meaning;
   for (const SchemaKey& key : schema.keys) {
     if (key.required && !schema.exactly_one && node.find(key.name) == nullptr) {
-      diagnostics.add(node, fmt::format("the {} '{}' is missing", schema.what, key.name), key.schema.meaning);
+      missing.push_back("'" + key.name + "'");
+      meaning = key.schema.meaning;
     }
+  }
+  if (missing.size() == 1) {
+    diagnostics.add(node, fmt::format("the {} {} is missing", schema.what, missing.front()), meaning);
+  } else if (!missing.empty()) {
+    diagnostics.add(node, fmt::format("the {}s {} are missing", schema.what, join(missing, ", ")));
   }
 }
 

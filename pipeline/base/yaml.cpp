@@ -226,6 +226,9 @@ std::string hint_for(std::string_view line, std::string_view message) {
       content.find(": %") != std::string_view::npos) {
     return "put text that begins with this character into quotes";
   }
+  if (message.find("flow") != std::string_view::npos) {
+    return "is a quote, a } or a ] missing?";
+  }
   if (message.find("map") != std::string_view::npos) {
     return "is a line above indented differently, or a ': ' inside text that needs quotes?";
   }
@@ -284,6 +287,7 @@ YamlNode* YamlNode::find(std::string_view key) {
 }
 
 void Diagnostics::add(Mark mark, std::string message, std::string hint) {
+  ++added_;
   for (const Diagnostic& other : found_) {
     if (other.line == mark.line && other.column == mark.column && mark.line != 0) {
       return;

@@ -66,7 +66,8 @@ class Diagnostics {
     add(node.mark, std::move(message), std::move(hint));
   }
   bool empty() const { return found_.empty(); }
-  std::size_t size() const { return found_.size(); }
+  // Grows with every fault that is added, also with one that is not kept.
+  std::size_t size() const { return added_; }
   // Throws SpecError with all that was gathered, in the order of the file; does nothing when there is none.
   void throw_if_any();
 
@@ -74,6 +75,7 @@ class Diagnostics {
   std::string file_;
   std::string_view text_;  // must outlive this
   std::vector<Diagnostic> found_;
+  std::size_t added_ = 0;
 };
 
 struct YamlLimits {

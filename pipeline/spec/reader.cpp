@@ -73,7 +73,9 @@ class Reader {
  private:
   void check_name(const std::string& name, Mark mark, std::string_view what) {
     if (!is_name(name)) {
-      diagnostics_.add(mark, fmt::format("'{}' cannot be the name of a {}", printable(name), what),
+      constexpr std::size_t longest_shown = 100;
+      const std::string shown = name.size() > longest_shown ? name.substr(0, longest_shown) + "…" : name;
+      diagnostics_.add(mark, fmt::format("'{}' cannot be the name of {}", printable(shown), what),
                        "a name begins with a letter and goes on with letters, digits, _ and -");
     }
   }
@@ -81,7 +83,7 @@ class Reader {
   void read_name() {
     const YamlNode* name = root_.find("name");
     if (name != nullptr && name->is_scalar() && !name->is_null()) {
-      check_name(name->scalar, name->mark, "pipeline");
+      check_name(name->scalar, name->mark, "a pipeline");
       spec_.name = name->scalar;
     }
   }
@@ -89,7 +91,7 @@ class Reader {
   void read_params(const std::vector<std::string>& set) {
     if (const YamlNode* params = root_.find("params")) {
       for (const YamlEntry& entry : params->entries) {
-        check_name(entry.key, entry.key_mark, "param");
+        check_name(entry.key, entry.key_mark, "a param");
         if (entry.value.is_scalar()) {
           if (entry.value.scalar.find("${{") != std::string::npos) {
             diagnostics_.add(entry.value, "a param is a plain value, not an expression");
@@ -185,14 +187,14 @@ class Reader {
     Step step;
     step.name = entry.key;
     step.mark = entry.key_mark;
-    check_name(step.name, step.mark, "step");
+    check_name(step.name, step.mark, "a step");
     if (!entry.value.is_mapping()) {
       return step;
     }
     Usage usage;
     const YamlNode& node = entry.value;
-    read_action(node, step, usage);
-    read_paths(node, step, usage);
+    const bool has_action = read_action(node, step, usage);
+    read_paths(node, step, usage, !has_action || std::holds_alternative<RunAction>(step.action));
     read_environment(node, step, usage);
     if (const YamlNode* timeout = node.find("timeout"); timeout != nullptr && timeout->is_scalar()) {
       if (const auto text = references_.text(*timeout, usage)) {
@@ -211,7 +213,8 @@ class Reader {
     return step;
   }
 
-  void read_action(const YamlNode& node, Step& step, Usage& usage) {
+  // False, and a fault, when the step has no action or several.
+  bool read_action(const YamlNode& node, Step& step, Usage& usage) {
     std::vector<std::string> actions;
     for (const char* action : {"fetch", "train", "run"}) {
       if (node.find(action) != nullptr) {
@@ -223,7 +226,7 @@ class Reader {
                        actions.empty() ? fmt::format("step '{}' does nothing", step.name)
                                        : fmt::format("step '{}' has {}", step.name, join(actions, " and ")),
                        "a step has exactly one of fetch, train and run");
-      return;
+      return false;
     }
     const YamlNode& action = *node.find(actions.front());
     if (actions.front() == "fetch") {
@@ -233,6 +236,7 @@ class Reader {
     } else {
       read_run(action, step, usage);
     }
+    return true;
   }
 
   void read_fetch(const YamlNode& node, Step& step, Usage& usage) {
@@ -257,7 +261,9 @@ class Reader {
                      [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
       if (!fetch.sha256.empty() && !Digest::is_hex(fetch.sha256)) {
         diagnostics_.add(*hash, "expected a SHA-256: 64 hexadecimal digits",
-                         fmt::format("it has {}; sha256sum prints one", fetch.sha256.size()));
+                         fetch.sha256.size() == 2 * Digest::size
+                             ? "not all of it is hexadecimal; sha256sum prints one"
+                             : fmt::format("it has {}; sha256sum prints one", fetch.sha256.size()));
       }
     }
     step.action = std::move(fetch);
@@ -318,7 +324,7 @@ class Reader {
     }
   }
 
-  void read_paths(const YamlNode& node, Step& step, Usage& usage) {
+  void read_paths(const YamlNode& node, Step& step, Usage& usage, bool may_name_outs) {
     if (const YamlNode* deps = node.find("deps")) {
       for (const YamlNode& item : deps->items) {
         if (const auto text = item.is_scalar() ? references_.text(item, usage) : std::nullopt) {
@@ -326,13 +332,12 @@ class Reader {
         }
       }
     }
-    const bool is_run = std::holds_alternative<RunAction>(step.action);
     for (const char* key : {"outs", "metrics"}) {
       const YamlNode* list = node.find(key);
       if (list == nullptr || !list->is_sequence()) {
         continue;
       }
-      if (!is_run) {
+      if (!may_name_outs) {
         diagnostics_.add(*list, fmt::format("`{}` belongs to `run` steps", key),
                          fmt::format("a {} step writes: {}", step.kind(), join(step.outs, ", ")));
         continue;
@@ -444,7 +449,7 @@ class Reader {
     }
     ModelSpec model;
     if (const YamlNode* name = node->find("name"); name != nullptr && name->is_scalar() && !name->is_null()) {
-      check_name(name->scalar, name->mark, "model");
+      check_name(name->scalar, name->mark, "a model");
       model.name = name->scalar;
     }
     if (const YamlNode* from = node->find("from"); from != nullptr && from->is_scalar()) {
@@ -473,19 +478,19 @@ class Reader {
         model.gate = parse_expression(node.scalar);
       }
       model.gate_text = std::string(trim(node.scalar));
-      check_gate_names(*model.gate);
+      check_gate_names(*model.gate, node);
     } catch (const ExpressionError& error) {
       diagnostics_.add(mark_inside(node, error.offset()), error.what(), error.hint());
     }
   }
 
-  void check_gate_names(const Expression& gate) const {
+  void check_gate_names(const Expression& gate, const YamlNode& node) {
     for (const Expression* reference : references_in(gate)) {
       const auto& parts = reference->reference;
+      const Mark mark = mark_inside(node, reference->offset);
       if (parts.size() == 1 || parts[0] == "current" || parts[0] == "params") {
         if (parts[0] == "params" && (parts.size() != 2 || !names_.params.contains(parts[1]))) {
-          throw ExpressionError(reference->offset,
-                                fmt::format("there is no '{}'", reference->reference_text()));
+          diagnostics_.add(mark, fmt::format("there is no '{}'", reference->reference_text()));
         }
         continue;
       }
@@ -494,8 +499,7 @@ class Reader {
         for (const auto& [name, outs] : names_.outs) {
           known.push_back(name);
         }
-        throw ExpressionError(reference->offset, fmt::format("there is no step '{}'", parts[0]),
-                              suggest_name(parts[0], known));
+        diagnostics_.add(mark, fmt::format("there is no step '{}'", parts[0]), suggest_name(parts[0], known));
       }
     }
   }
@@ -520,7 +524,7 @@ class Reader {
     deploy.target = text("target", "local");
     deploy.host = text("host", "127.0.0.1");
     if (const YamlNode* alias = node->find("alias"); alias != nullptr && !alias->is_null()) {
-      check_name(deploy.alias, alias->mark, "alias");
+      check_name(deploy.alias, alias->mark, "an alias");
     }
     if (const YamlNode* port = node->find("port")) {
       constexpr int largest_port = 65535;
