@@ -186,13 +186,12 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
   report.spec = std::make_shared<const Spec>(load_spec(request.file, request.set));
   const Spec& spec = *report.spec;
   report.store = Store::default_directory(spec.project);
-  std::optional<Store> store =
-      request.dry_run ? Store::open_existing(report.store) : std::optional(Store::open(report.store));
+  std::optional<Store> store = Store::open_existing(report.store);
   const Programs programs = Programs::beside_this_one();
   FileHashes hashes(store ? &store->database() : nullptr);
   const std::unique_ptr<Target> target = target_of(spec, programs, report.store, hashes);
   const NoResults no_results;
-  const Snapshot snapshot =
+  Snapshot snapshot =
       take_snapshot(spec, programs, hashes, store ? static_cast<const ResultSource&>(*store) : no_results);
   Plan plan(spec, snapshot, request.plan);
   const Observed observed = observe(spec, store ? &*store : nullptr, target.get());
@@ -201,6 +200,11 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
   report.address = observed.serving.address;
 
   if (!request.dry_run) {
+    if (!store) {  // made only for a pipeline without faults
+      store.emplace(Store::open(report.store));
+      snapshot.results = &*store;
+      hashes.remember_in(store->database());
+    }
     check_alias_is_free(spec, *store);
     hashes.save();
     write_down_cached(plan, spec, *store);

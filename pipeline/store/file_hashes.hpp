@@ -18,6 +18,8 @@ class FileHashes {
   explicit FileHashes(const Database* database) : database_(database) {}
 
   Digest digest(const std::filesystem::path& path);
+  // From now on remembers in this database, which must outlive this.
+  void remember_in(const Database& database) { database_ = &database; }
   // Writes down what was hashed since; cheap when nothing was.
   void save();
 
