@@ -304,6 +304,8 @@ TEST(Run, WrongRequestsAreRefusedBeforeAnythingRuns) {
       {{"run", "--set", "unusd=1"}, "did you mean 'unused'?"},
       {{"run", "--set", "x"}, "expected NAME=VALUE"},
       {{"run", "--set", "x=many"}, "'x' is a number in the file (1), and 'many' is none"},
+      {{"run", "--until", "lfet"}, "did you mean 'left'?"},
+      {{"run", "--force", "lfet"}, "did you mean 'left'?"},
       {{"run", "--jobs", "0"}, "expected a whole number from 1"},
       {{"run", "--jobs", "two"}, "expected a whole number from 1"},
       {{"run", "--forse", "left"}, "--forse"},
