@@ -16,6 +16,7 @@ namespace mlpipe {
 namespace {
 
 constexpr const char* inputs_folder = "inputs";
+constexpr std::size_t largest_pipeline_file = std::size_t{8} << 20U;  // some 100,000 steps
 
 bool is_name(std::string_view text) {
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
@@ -561,7 +562,9 @@ Spec read_spec(const std::filesystem::path& file, YamlDocument document,
 }
 
 Spec load_spec(const std::filesystem::path& file, const std::vector<std::string>& set) {
-  return read_spec(file, read_yaml_file(file), set);
+  YamlLimits limits;
+  limits.bytes = largest_pipeline_file;
+  return read_spec(file, read_yaml_file(file, limits), set);
 }
 
 }  // namespace mlpipe
