@@ -1,6 +1,7 @@
 // What the server answers is what the trainer's own evaluation said, for every held-out example.
 #include <httplib.h>
 
+#include <algorithm>
 #include <cmath>
 #include <sstream>
 

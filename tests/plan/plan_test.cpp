@@ -91,7 +91,7 @@ TEST_F(PlanTest, AFailedResultIsTriedAgain) {
   results_.add(plan.steps()[*index], "", false);
   const Plan again(spec, seen);
   EXPECT_EQ(again.find("a")->state, State::run);
-  EXPECT_EQ(again.find("a")->reasons, std::vector<std::string>{"it failed the last time"});
+  EXPECT_EQ(again.find("a")->reasons, std::vector<std::string>{"exit status 1 the last time"});
 }
 
 TEST_F(PlanTest, AFailureBlocksWhatFollowsAndNothingElse) {
