@@ -69,6 +69,26 @@ bool is_empty_or_missing(const fs::path& directory) {
   return !fs::exists(directory, error) || fs::is_empty(directory, error);
 }
 
+// A folder that mlpipe has begun to make a store of, and nothing else: what an mlpipe that works right now,
+// or one that was killed, leaves before the format is written.
+bool is_being_made(const fs::path& directory) {
+  std::error_code error;
+  if (!fs::is_directory(directory, error) || fs::exists(directory / "format", error)) {
+    return false;
+  }
+  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    const bool ours = name == ".making" || name.starts_with(".gitignore") || name == "blobs" ||
+                      name == "trees" || name == "jobs" || name == "locks" || name == "deployments" ||
+                      name == "checkpoints" || name.starts_with("index.sqlite") ||
+                      name.starts_with("format.");
+    if (!ours) {
+      return false;
+    }
+  }
+  return true;
+}
+
 void check_format(const fs::path& directory) {
   constexpr std::uint64_t longest_format_line = 100;
   const auto format = read_file_if_exists(directory / "format", longest_format_line);
@@ -159,16 +179,10 @@ Store Store::open(const fs::path& directory) {
     // A folder that only another mlpipe has begun to fill is one that it is making right now.
     const FileLock lock = FileLock::wait(directory / ".making");
     if (!fs::exists(directory / "format")) {
-      for (const auto& entry : fs::directory_iterator(directory)) {
-        const std::string name = entry.path().filename().string();
-        const bool ours = name == ".making" || name == ".gitignore" || name == "blobs" || name == "trees" ||
-                          name == "jobs" || name == "locks" || name == "deployments" ||
-                          name == "checkpoints" || name.starts_with("index.sqlite");
-        if (!ours) {
-          fs::remove(directory / ".making");
-          throw UsageError(fmt::format("{} is not a store of mlpipe, and not empty", directory.string()),
-                           "name another folder with MLPIPE_STORE");
-        }
+      if (!is_being_made(directory)) {
+        fs::remove(directory / ".making");
+        throw UsageError(fmt::format("{} is not a store of mlpipe, and not empty", directory.string()),
+                         "name another folder with MLPIPE_STORE");
       }
       Blobs(directory).create();
       for (const char* folder : {"jobs", "locks", "checkpoints", "deployments"}) {
@@ -185,7 +199,7 @@ Store Store::open(const fs::path& directory) {
 
 std::optional<Store> Store::open_existing(const fs::path& directory) {
   std::error_code error;
-  if (is_empty_or_missing(directory)) {
+  if (is_empty_or_missing(directory) || is_being_made(directory)) {
     return std::nullopt;
   }
   check_format(directory);

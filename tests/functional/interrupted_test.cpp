@@ -161,6 +161,31 @@ TEST(Interrupted, ManyAtOnceMakeOneStoreOneReleaseAndOneServer) {
   EXPECT_EQ(answer_of(status_of(project).at("address")).at("prediction"), "red");
 }
 
+TEST(Interrupted, AStoreThatWasHalfMadeIsCompleted) {
+  Project project;
+  project.pipeline("name: half\nsteps: { a: { run: echo a >> @SIDE@/runs } }\n");
+  std::filesystem::create_directories(project.store() / "blobs");
+  write_file_atomically(project.store() / ".making", "");
+  write_file_atomically(project.store() / "format.4bc1Xy", "");  // killed while it was written
+  EXPECT_EQ(state_of(project.json({"plan", "--json"}), "a"), "run");
+  EXPECT_TRUE(exits(project.mlpipe({"run"}), 0));
+  EXPECT_TRUE(has(project.mlpipe({"run"}).error, "nothing changed"));
+}
+
+TEST(Interrupted, AFolderThatIsNoStoreIsLeftAlone) {
+  Project project;
+  project.pipeline("name: other\nsteps: { a: { run: echo a >> @SIDE@/runs } }\n");
+  write_file_atomically(project.elsewhere() / "diary", "dear diary\n");
+  project.environment["MLPIPE_STORE"] = project.elsewhere().string();
+  for (const char* command : {"run", "plan", "status"}) {
+    const Captured captured = project.mlpipe({command});
+    EXPECT_TRUE(exits(captured, 2)) << command;
+    EXPECT_TRUE(has(captured.error, "is not a store of mlpipe"));
+  }
+  EXPECT_EQ(project.runs("a"), 0U);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(project.elsewhere()), {}), 1);
+}
+
 TEST(Interrupted, AFailedJobFailsEveryRunThatWaitedForIt) {
   Project project;
   project.pipeline(waiting_pipeline);

@@ -96,6 +96,14 @@ TEST_F(StoreTest, ThereIsNoneBeforeItIsMade) {
   EXPECT_FALSE(fs::exists(directory()));
 }
 
+TEST_F(StoreTest, OneThatIsBeingMadeIsNotThereYet) {
+  fs::create_directories(directory() / "blobs");
+  std::ofstream(directory() / ".making");
+  EXPECT_FALSE(Store::open_existing(directory()));
+  Store::open(directory());
+  EXPECT_TRUE(Store::open_existing(directory()));
+}
+
 TEST_F(StoreTest, ATransactionIsAllOrNothing) {
   const Store store = Store::open(directory());
   {
