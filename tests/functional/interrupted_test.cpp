@@ -104,6 +104,21 @@ TEST(Interrupted, CtrlCEndsTheJobsAndPublishesNothing) {
   EXPECT_TRUE(has(second.error, "✓ published tiny:1"));
 }
 
+TEST(Interrupted, CtrlCTwiceDoesNotWaitForAJobThatWillNotEnd) {
+  Project project;
+  project.pipeline(waiting_pipeline);
+  project.replace("pipeline.yaml", "echo slow >>", "trap 'echo > @SIDE@/asked' TERM; echo slow >>");
+  project.replace("pipeline.yaml", "sleep 0.02", "sleep 0.02 || true");
+  Background first = project.start({"run"});
+  project.wait_for_side("begun");
+  first.signal(SIGINT);
+  project.wait_for_side("asked");
+  first.signal(SIGINT);
+  EXPECT_TRUE(exits(first.wait(), 130));
+  EXPECT_TRUE(process_runs(job_of(project)));
+  project.touch_side("go");
+}
+
 TEST(Interrupted, FinishedStepsAreKept) {
   Project project;
   project.pipeline(R"(name: half
