@@ -82,6 +82,39 @@ bool write_down_run(const Plan& plan, Store& store, std::int64_t run) {
   return complete;
 }
 
+const char* name_of(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::succeeded:
+      return "succeeded";
+    case Outcome::failed:
+      return "failed";
+    case Outcome::interrupted:
+      return "interrupted";
+  }
+  return "";
+}
+
+// A run in the store's history; one that is left by an exception is written down as failed.
+class RecordedRun {
+ public:
+  RecordedRun(Store& store, const Spec& spec) : store_(store), id_(store.begin_run(spec.name, spec.params)) {}
+  RecordedRun(const RecordedRun&) = delete;
+  RecordedRun& operator=(const RecordedRun&) = delete;
+  ~RecordedRun() {
+    try {
+      store_.end_run(id_, name_of(outcome));
+    } catch (const std::exception&) {  // the run stays "running" in the history; what it did is kept
+    }
+  }
+
+  std::int64_t id() const { return id_; }
+  Outcome outcome = Outcome::failed;
+
+ private:
+  Store& store_;
+  std::int64_t id_;
+};
+
 // The gate, then the release. Nothing when the gate held it back.
 std::optional<Release> publish(const Spec& spec, const Plan& plan, const Observed& observed,
                                Registry& registry, RunObserver& observer, RunReport& report) {
@@ -97,8 +130,8 @@ std::optional<Release> publish(const Spec& spec, const Plan& plan, const Observe
     return std::nullopt;
   }
   observer.gate_passed(spec, report);
-  const Release release = registry.publish(spec.model->name, *model_output(spec, plan),
-                                           release_metrics(spec, plan), provenance_of(spec, plan));
+  const Release release =
+      registry.publish(spec.model->name, output, release_metrics(spec, plan), provenance_of(spec, plan));
   report.new_version = report.effects.publish == Effects::Publish::publish;
   report.changed = true;
   observer.published(release, report.new_version);
@@ -167,18 +200,6 @@ void carry_out_effects(const Spec& spec, const Plan& plan, const Store& store, T
   }
 }
 
-const char* name_of(Outcome outcome) {
-  switch (outcome) {
-    case Outcome::succeeded:
-      return "succeeded";
-    case Outcome::failed:
-      return "failed";
-    case Outcome::interrupted:
-      return "interrupted";
-  }
-  return "";
-}
-
 }  // namespace
 
 RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
@@ -209,20 +230,20 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
     hashes.save();
     write_down_cached(plan, spec, *store);
     if (plan.anything_to_run() || !report.effects.nothing_to_do()) {
-      const std::int64_t run = store->begin_run(spec.name, spec.params);
+      RecordedRun run(*store, spec);
       report.changed = plan.anything_to_run();
       const ExecutionOptions options{
           request.jobs != 0 ? request.jobs : static_cast<std::size_t>(usable_cores()), request.interrupts};
       const bool interrupted = execute(plan, spec, snapshot, programs, *store,
                                        std::make_shared<LocalRunner>(programs.agent), observer, options);
       report.outcome = interrupted ? Outcome::interrupted : Outcome::succeeded;
-      if (!write_down_run(plan, *store, run) && !interrupted) {
+      if (!write_down_run(plan, *store, run.id()) && !interrupted) {
         report.outcome = Outcome::failed;
       }
       if (!interrupted) {
         carry_out_effects(spec, plan, *store, target.get(), observer, report);
       }
-      store->end_run(run, name_of(report.outcome));
+      run.outcome = report.outcome;
     }
     if (spec.model) {
       const Registry registry(*store);

@@ -95,6 +95,10 @@ async function learnModel() {
   const response = await fetch("model");
   const described = await response.json();
   if (!response.ok) throw new Error(described.error);
+  useModel(described);
+}
+
+function useModel(described) {
   const isNew = model === null || signatureOf(described) !== signatureOf(model);
   model = described;
   document.title = `${model.model} · mlpipe`;
@@ -126,4 +130,6 @@ function buildInputs() {
   }
 }
 
-learnModel().then(ask).catch((failure) => say(`The server does not answer: ${failure.message}`, true));
+// The server writes what it serves into the page, so that nothing has to be awaited before it can be used.
+useModel(JSON.parse(element("model").textContent));
+ask();

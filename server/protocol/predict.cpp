@@ -159,10 +159,23 @@ Response describe_model(const Engine& engine) {
   return json_response(out);
 }
 
-Response show_page() {
+// The page with the model's description in it, so that it is complete as soon as it is loaded.
+std::string page_with_model(const Engine& engine) {
+  constexpr std::string_view opening = R"(<script type="application/json" id="model">)";
+  constexpr std::string_view nothing = "null";
+  std::string page(page_html());
+  std::string described = describe_model(engine).body;
+  for (std::size_t at = 0; (at = described.find('<', at)) != std::string::npos;) {
+    described.replace(at, 1, "\\u003c");  // or a label could end the script
+  }
+  page.replace(page.find(opening) + opening.size(), nothing.size(), described);
+  return page;
+}
+
+Response show_page(const Engine& engine) {
   return {200,
           "text/html; charset=utf-8",
-          std::string(page_html()),
+          page_with_model(engine),
           {{"Content-Security-Policy",
             "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
             "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
@@ -176,7 +189,7 @@ std::vector<Route> predict_routes(Engine& engine) {
   return {{"POST", "/predict",
            [&engine](const Request& request, const PathValues&) { return predict(engine, request); }},
           {"GET", "/model", [&engine](const Request&, const PathValues&) { return describe_model(engine); }},
-          {"GET", "/", [](const Request&, const PathValues&) { return show_page(); }}};
+          {"GET", "/", [&engine](const Request&, const PathValues&) { return show_page(engine); }}};
 }
 
 }  // namespace mlpipe

@@ -454,6 +454,8 @@ TEST_F(Protocol, ThePageIsOneDocumentWithoutOutsideResources) {
   EXPECT_EQ(page.body.find("/* scripts */"), std::string::npos);
   EXPECT_NE(page.body.find("function pictureOf"), std::string::npos);
   EXPECT_NE(page.body.find("--accent"), std::string::npos);
+  EXPECT_NE(page.body.find(R"(id="model">{"model":"small","version":"7")"), std::string::npos)
+      << "the page knows its model without having to ask";
 }
 
 TEST(Json, NumbersReadBackAsTheSameFp32Values) {
