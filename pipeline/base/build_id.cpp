@@ -34,7 +34,9 @@ std::optional<Header> header_at(const FileDescriptor& file, std::uint64_t offset
   return header;
 }
 
-std::size_t padded(std::size_t size) { return (size + 3) / 4 * 4; }
+std::size_t padded(std::size_t size) {
+  return (size + 3) / 4 * 4;
+}
 
 std::optional<std::string> build_id_in(std::string_view notes) {
   while (notes.size() >= sizeof(Elf64_Nhdr)) {

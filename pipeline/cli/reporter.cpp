@@ -171,7 +171,9 @@ void Reporter::planned(const Plan& plan, const Effects& effects, const Spec& spe
 void Reporter::step_started(const RunningStep& running) {
   const std::string& name = running.step->step->name;
   log_shown_[name] = 0;
-  if (running.attached) {
+  if (!running.equal_to.empty()) {
+    say(fmt::format("{} computes the same as {}: waiting for it", terminal_.bold(name), running.equal_to));
+  } else if (running.attached) {
     say(fmt::format("{} runs already, started by another mlpipe: waiting for it", terminal_.bold(name)));
   } else if (!terminal_.is_live()) {
     say(fmt::format("{} started", name));

@@ -125,7 +125,7 @@ class Executor {
     Attempt& attempt = attempts_.emplace_back();
     attempt.index = index;
     attempt.job = job_of(store_, planned.action_key);
-    attempt.running = {&planned, std::chrono::steady_clock::now(), attempt.job.directory, false};
+    attempt.running = {&planned, std::chrono::steady_clock::now(), attempt.job.directory, false, ""};
     for (const Result& result : store_.results(planned.action_key)) {
       attempt.newest = std::max(attempt.newest, result.id);
     }
@@ -133,6 +133,11 @@ class Executor {
       settle(attempt, std::move(*lock));
     } else {
       attempt.running.attached = true;
+      for (const Attempt& other : attempts_) {
+        if (&other != &attempt && plan_.steps()[other.index].action_key == planned.action_key) {
+          attempt.running.equal_to = plan_.steps()[other.index].step->name;
+        }
+      }
       observer_.step_started(attempt.running);
       wait_for(attempt);
     }

@@ -19,7 +19,8 @@ struct RunningStep {
   const PlannedStep* step = nullptr;
   std::chrono::steady_clock::time_point since;
   std::filesystem::path directory;  // of the job: its log and progress
-  bool attached = false;            // it was started by another mlpipe
+  bool attached = false;            // its job was started by another mlpipe, or for an equal step of this run
+  std::string equal_to;             // the step of this run that computes the same; empty: none
 };
 
 // Hears what the executor does; called on the thread that called execute.

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <cstdlib>
 
@@ -53,17 +54,23 @@ void bring_dependencies(const Spec& spec, const Step& step, const Snapshot& snap
   }
 }
 
+// Links suffice where permissions keep a job from writing into the store; for root they do not, so it gets
+// copies.
 void bring_inputs(const Plan& plan, const Step& step, const Store& store, const fs::path& work) {
   for (const Input& input : step.inputs) {
     const Output& output = *plan.find(input.step)->result->find_output(input.out);
     const fs::path to = work / input.path();
     fs::create_directories(to.parent_path());
-    fs::create_symlink(store.blobs().path_of(output), to);
+    if (::geteuid() == 0) {
+      store.blobs().copy_to(output, to);
+    } else {
+      fs::create_symlink(store.blobs().path_of(output), to);
+    }
   }
 }
 
-std::map<std::string, std::string> environment_of(const Spec& spec, const Step& step,
-                                                  const fs::path& directory, const fs::path& checkpoints) {
+std::map<std::string, std::string> environment_of(const Step& step, const fs::path& directory,
+                                                  const fs::path& checkpoints) {
   std::map<std::string, std::string> environment;
   for (const char* name : {"PATH", "HOME"}) {
     if (const char* value = std::getenv(name)) {
@@ -75,8 +82,6 @@ std::map<std::string, std::string> environment_of(const Spec& spec, const Step& 
   for (const auto& [name, value] : step.environment) {
     environment[name] = value;
   }
-  environment["MLPIPE_PIPELINE"] = spec.name;
-  environment["MLPIPE_STEP"] = step.name;
   environment["MLPIPE_CHECKPOINT_DIR"] = checkpoints.string();
   return environment;
 }
@@ -133,7 +138,7 @@ PreparedJob prepare_job(const Spec& spec, const Plan& plan, const PlannedStep& p
   }
   Job job;
   job.arguments = arguments_of(step, snapshot, programs, work);
-  job.environment = environment_of(spec, step, prepared.directory, checkpoints);
+  job.environment = environment_of(step, prepared.directory, checkpoints);
   job.work_directory = work;
   job.timeout = step.timeout;
   write_job(prepared.directory, job);

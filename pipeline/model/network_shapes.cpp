@@ -25,7 +25,7 @@ class ShapeRule {
   Shape operator()(const Convolution& layer) {
     require_image();
     Shape output = {layer.out, slide(input_[1], layer.kernel, layer.stride, layer.padding),
-                          slide(input_[2], layer.kernel, layer.stride, layer.padding)};
+                    slide(input_[2], layer.kernel, layer.stride, layer.padding)};
     parameters = count({layer.out, input_[0], layer.kernel, layer.kernel}) + layer.out;
     return output;
   }

@@ -75,7 +75,8 @@ bool follows_from_params(const std::string& tag, const std::string* before, cons
 }  // namespace
 
 std::vector<std::string> reasons_to_run(const Step& step, const Recipe& action,
-                                        const std::optional<Realization>& last, const std::string& last_failure) {
+                                        const std::optional<Realization>& last,
+                                        const std::string& last_failure) {
   if (!last_failure.empty()) {
     return {fmt::format("{} the last time", last_failure)};
   }

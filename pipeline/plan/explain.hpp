@@ -13,6 +13,7 @@ namespace mlpipe {
 // yet". `last` is what the step stood for before; `last_failure`, when not empty, is how this very
 // action ended the last time.
 std::vector<std::string> reasons_to_run(const Step& step, const Recipe& action,
-                                        const std::optional<Realization>& last, const std::string& last_failure);
+                                        const std::optional<Realization>& last,
+                                        const std::string& last_failure);
 
 }  // namespace mlpipe

@@ -135,10 +135,11 @@ void Plan::decide(std::size_t index) {
     return;
   }
   planned.state = State::run;
-  planned.reasons = planned.forced ? std::vector<std::string>{"forced"}
-                           : reasons_to_run(*planned.step, *planned.action,
-                                            snapshot_.results->last_realization(spec_.name, planned.step->name),
-                                            results.empty() ? "" : results.back().failure);
+  planned.reasons = planned.forced
+                        ? std::vector<std::string>{"forced"}
+                        : reasons_to_run(*planned.step, *planned.action,
+                                         snapshot_.results->last_realization(spec_.name, planned.step->name),
+                                         results.empty() ? "" : results.back().failure);
   if (upstream_done(index)) {
     ready_.insert(index);
   }

@@ -40,7 +40,8 @@ std::vector<TreeEntry> list_tree(const fs::path& folder, const std::string& name
     entry.path = found.path().lexically_relative(folder).string();
     const fs::file_status status = found.symlink_status();
     if (!is_utf8(entry.path)) {
-      throw Error(fmt::format("the output {} holds a name that is not UTF-8: {}", name, printable(entry.path)));
+      throw Error(
+          fmt::format("the output {} holds a name that is not UTF-8: {}", name, printable(entry.path)));
     }
     if (fs::is_directory(status)) {
       entry.folder = true;
