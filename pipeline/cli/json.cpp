@@ -49,19 +49,6 @@ const char* name_of(Effects::Rollout rollout) {
   return "";
 }
 
-const char* name_of(RunReport::Outcome outcome) {
-  using Outcome = RunReport::Outcome;
-  switch (outcome) {
-    case Outcome::succeeded:
-      return "succeeded";
-    case Outcome::failed:
-      return "failed";
-    case Outcome::interrupted:
-      return "interrupted";
-  }
-  return "";
-}
-
 Json to_json(const PlannedStep& planned) {
   Json json{{"step", planned.step->name},
             {"kind", planned.step->kind()},

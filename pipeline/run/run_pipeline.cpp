@@ -82,18 +82,6 @@ bool write_down_run(const Plan& plan, Store& store, std::int64_t run) {
   return complete;
 }
 
-const char* name_of(Outcome outcome) {
-  switch (outcome) {
-    case Outcome::succeeded:
-      return "succeeded";
-    case Outcome::failed:
-      return "failed";
-    case Outcome::interrupted:
-      return "interrupted";
-  }
-  return "";
-}
-
 // A run in the store's history; one that is left by an exception is written down as failed.
 class RecordedRun {
  public:
@@ -201,6 +189,18 @@ void carry_out_effects(const Spec& spec, const Plan& plan, const Store& store, T
 }
 
 }  // namespace
+
+const char* name_of(RunReport::Outcome outcome) {
+  switch (outcome) {
+    case Outcome::succeeded:
+      return "succeeded";
+    case Outcome::failed:
+      return "failed";
+    case Outcome::interrupted:
+      return "interrupted";
+  }
+  return "";
+}
 
 RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
   RunReport report;

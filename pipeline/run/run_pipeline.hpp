@@ -40,6 +40,9 @@ struct RunReport {
   std::shared_ptr<const Spec> spec;
 };
 
+// "succeeded", "failed", "interrupted".
+const char* name_of(RunReport::Outcome outcome);
+
 // Hears of a run as it goes.
 class RunObserver : public Observer {
  public:
