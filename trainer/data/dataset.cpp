@@ -135,7 +135,7 @@ std::vector<std::size_t> choose_held_out(const std::vector<std::int64_t>& classe
   std::vector<std::size_t> held_out;
   for (std::vector<std::size_t>& rows : by_class) {
     shuffle(rows, random);
-    const auto share = static_cast<std::size_t>(static_cast<double>(rows.size()) * split.test + 0.5);
+    const auto share = static_cast<std::size_t>(std::lround(static_cast<double>(rows.size()) * split.test));
     const std::size_t count = rows.empty() ? 0 : std::min(share, rows.size() - 1);
     held_out.insert(held_out.end(), rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(count));
   }
@@ -186,7 +186,8 @@ Preprocessing fit_preprocessing(Preprocessing::Kind kind, const std::vector<floa
     return preprocessing;
   }
   const std::size_t groups = one_for_all ? 1 : values_per_example;
-  const double count = static_cast<double>(values.size() / groups);
+  const std::size_t values_per_group = values.size() / groups;
+  const auto count = static_cast<double>(values_per_group);
   std::vector<double> sum(groups, 0);
   std::vector<float> least(groups, std::numeric_limits<float>::max());
   std::vector<float> most(groups, std::numeric_limits<float>::lowest());

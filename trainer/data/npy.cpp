@@ -58,7 +58,7 @@ Header read_header(std::string_view bytes, const std::string& name) {
   if (bytes.size() < length_at + 4 || !bytes.starts_with(magic)) {
     refuse(name, "it does not begin like a NumPy array");
   }
-  const int version = bytes[version_at];
+  const int version = static_cast<unsigned char>(bytes[version_at]);
   if (version < 1 || version > 3) {
     refuse(name, fmt::format("its format is of version {}, and 1 to 3 are read", version));
   }

@@ -82,7 +82,7 @@ class BatchSource {
   }
 
  private:
-  torch::Tensor formatted(torch::Tensor values) const {
+  torch::Tensor formatted(const torch::Tensor& values) const {
     return channels_last_ ? values.contiguous(torch::MemoryFormat::ChannelsLast) : values;
   }
 
