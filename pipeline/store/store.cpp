@@ -354,16 +354,4 @@ void Store::end_run(std::int64_t run, const std::string& status) {
       .run();
 }
 
-std::vector<RunRecord> Store::runs() const {
-  Statement query =
-      database_->prepare("SELECT id, pipeline, params, status, started FROM runs ORDER BY id DESC");
-  std::vector<RunRecord> found;
-  while (query.step()) {
-    found.push_back({query.integer(0), query.text(1),
-                     Json::parse(query.text(2)).get<std::map<std::string, std::string>>(), query.text(3),
-                     from_milliseconds(query.integer(4))});
-  }
-  return found;
-}
-
 }  // namespace mlpipe

@@ -15,15 +15,6 @@
 
 namespace mlpipe {
 
-// One run of a pipeline, as it is remembered.
-struct RunRecord {
-  std::int64_t id = 0;
-  std::string pipeline;
-  std::map<std::string, std::string> params;
-  std::string status;  // "running", "succeeded", "failed", "interrupted"
-  std::chrono::system_clock::time_point started;
-};
-
 // A store: immutable bytes, and an index of what is known about them. Shared by any number of processes on
 // one machine. Not thread-safe: one Store for each thread.
 //   format            "mlpipe-store 1"
@@ -73,7 +64,6 @@ class Store : public ResultSource {
   void add_run_step(std::int64_t run, const std::string& step, const Digest& action_key,
                     const std::string& outcome, std::int64_t result);
   void end_run(std::int64_t run, const std::string& status);
-  std::vector<RunRecord> runs() const;
 
  private:
   Store(std::filesystem::path directory, std::unique_ptr<Database> database);
