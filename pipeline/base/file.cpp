@@ -43,8 +43,11 @@ FileDescriptor open_file(const fs::path& path, int flags, mode_t mode) {
   return file;
 }
 
-std::string read_file(const fs::path& path, std::uint64_t limit) {
-  const FileDescriptor file = open_file(path, O_RDONLY);
+namespace {
+
+// Nothing when what it told of ended meanwhile: a file of /proc whose process is gone.
+std::optional<std::string> read_open_file(const FileDescriptor& file, const fs::path& path,
+                                          std::uint64_t limit) {
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) {
     throw_errno(fmt::format("reading {}", path.string()));
@@ -57,6 +60,9 @@ std::string read_file(const fs::path& path, std::uint64_t limit) {
   std::array<char, 1U << 16U> buffer{};
   while (true) {
     const ssize_t count = ::read(file.get(), buffer.data(), buffer.size());
+    if (count < 0 && errno == ESRCH) {
+      return std::nullopt;
+    }
     if (count < 0) {
       throw_errno(fmt::format("reading {}", path.string()));
     }
@@ -70,12 +76,25 @@ std::string read_file(const fs::path& path, std::uint64_t limit) {
   }
 }
 
-std::optional<std::string> read_file_if_exists(const fs::path& path, std::uint64_t limit) {
-  std::error_code error;
-  if (!fs::exists(path, error)) {
-    return std::nullopt;
+}  // namespace
+
+std::string read_file(const fs::path& path, std::uint64_t limit) {
+  if (auto bytes = read_open_file(open_file(path, O_RDONLY), path, limit)) {
+    return *std::move(bytes);
   }
-  return read_file(path, limit);
+  throw Error(fmt::format("reading {}: {}", path.string(), std::strerror(ESRCH)));
+}
+
+std::optional<std::string> read_file_if_exists(const fs::path& path, std::uint64_t limit) {
+  // One step, not a look and then a read: what is there may go away in between.
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) {
+    if (errno == ENOENT || errno == ENOTDIR || errno == ESRCH) {
+      return std::nullopt;
+    }
+    throw_errno(fmt::format("opening {}", path.string()));
+  }
+  return read_open_file(file, path, limit);
 }
 
 void write_all(int descriptor, std::string_view bytes, const std::string& what) {
