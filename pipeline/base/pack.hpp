@@ -37,8 +37,9 @@ class Packer {
       put_composed(value);
     }
   }
+  // Bytes as they are, without their count.
+  void append(std::string_view bytes) { bytes_ += bytes; }
   const std::string& bytes() const { return bytes_; }
-  std::string take() { return std::move(bytes_); }
 
  private:
   void raw(const void* data, std::size_t size) { bytes_.append(static_cast<const char*>(data), size); }
@@ -51,6 +52,10 @@ class Packer {
   template <typename Rep, typename Period>
   void put_composed(const std::chrono::duration<Rep, Period>& duration) {
     put(duration.count());
+  }
+  template <typename Clock, typename Duration>
+  void put_composed(const std::chrono::time_point<Clock, Duration>& time) {
+    put(time.time_since_epoch());
   }
   template <typename T>
   void put_composed(const std::vector<T>& values) {
@@ -112,7 +117,8 @@ class Unpacker {
   }
   // A text in place.
   std::string_view view() { return raw(get<std::size_t>()); }
-  bool at_end() const { return bytes_.empty(); }
+  // What has not been read yet.
+  std::string_view rest() const { return bytes_; }
 
  private:
   std::string_view raw(std::size_t size) {
@@ -133,6 +139,10 @@ class Unpacker {
   template <typename Rep, typename Period>
   void get_composed(std::chrono::duration<Rep, Period>& duration) {
     duration = std::chrono::duration<Rep, Period>(get<Rep>());
+  }
+  template <typename Clock, typename Duration>
+  void get_composed(std::chrono::time_point<Clock, Duration>& time) {
+    time = std::chrono::time_point<Clock, Duration>(get<Duration>());
   }
   template <typename T>
   void get_composed(std::vector<T>& values) {

@@ -62,9 +62,14 @@ Plan::Plan(const Spec& spec, const Snapshot& snapshot, const PlanOptions& option
     }
     const std::size_t index = steps_.size();
     index_[step.name] = index;
-    steps_.emplace_back().step = &step;
     upstream_.emplace_back();
     downstream_.emplace_back();
+    if (const auto known = options_.known.find(step.name); known != options_.known.end()) {
+      steps_.push_back(known->second);
+      steps_.back().step = &step;
+      continue;
+    }
+    steps_.emplace_back().step = &step;
     for (const std::string& name : spec.upstream(step)) {
       upstream_[index].push_back(index_.at(name));
       downstream_[index_.at(name)].push_back(index);

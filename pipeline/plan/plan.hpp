@@ -38,6 +38,10 @@ struct PlannedStep {
 struct PlanOptions {
   std::set<std::string> force;       // run these even when a result is there
   std::optional<std::string> until;  // this step and what it needs, nothing else
+  // Steps that stand as they were found before, since nothing that they depend on has changed; the spec need
+  // not hold the steps before them.
+  std::unordered_map<std::string, PlannedStep> known;
+  std::size_t left_out = 0;  // steps that the spec does not hold at all, for the same reason
 };
 
 // The graph and what each node needs now. Pure: it looks at the spec and the snapshot, never at a clock, a
@@ -53,6 +57,8 @@ class Plan {
   const PlannedStep* find(std::string_view name) const;
 
   bool anything_to_run() const;
+  // How many steps of the pipeline are not here because nothing that they depend on has changed.
+  std::size_t left_out() const { return options_.left_out; }
   // The step that the run was asked to end with.
   const std::optional<std::string>& until() const { return options_.until; }
   std::size_t count(PlannedStep::State state) const;

@@ -4,6 +4,7 @@
 #include "pipeline/deploy/deployments.hpp"
 #include "pipeline/deploy/local_target.hpp"
 #include "pipeline/deploy/rollout.hpp"
+#include "pipeline/exec/outline.hpp"
 #include "pipeline/exec/snapshot.hpp"
 #include "pipeline/registry/gate.hpp"
 #include "pipeline/registry/provenance.hpp"
@@ -63,7 +64,7 @@ void check_alias_is_free(const Spec& spec, const Store& store) {
 // What the cached steps stand for now, so that the next plan can say what changed since.
 void write_down_cached(const Plan& plan, const Spec& spec, Store& store) {
   for (const PlannedStep& planned : plan.steps()) {
-    if (planned.state == PlannedStep::State::cached) {
+    if (planned.state == PlannedStep::State::cached && planned.action) {
       store.add_realization(spec.name, planned.step->name, planned.derivation, *planned.action,
                             planned.step->params);
     }
@@ -188,6 +189,63 @@ void carry_out_effects(const Spec& spec, const Plan& plan, const Store& store, T
   }
 }
 
+// What a run is planned from: the whole pipeline, or the part of it that may have changed since the last run.
+struct Beginning {
+  std::shared_ptr<const Spec> spec;
+  Snapshot snapshot;
+  PlanOptions options;
+  WatchedDependencies watched;
+  // For the next run's outline:
+  Outline::Key key;
+  FileStamp pipeline;
+  LookedAt looked_at;
+  std::optional<Outline> outline;  // where this is only a part
+  bool worth_remembering = false;
+
+  void remember(const Store& store, const Plan& plan) const {
+    if (worth_remembering) {
+      write_outline(store, key, pipeline, *spec, plan, snapshot, watched, looked_at,
+                    outline ? &*outline : nullptr);
+    }
+  }
+};
+
+bool begin_with_outline(Beginning& beginning, FileHashes& hashes, const Store& store) {
+  beginning.outline = Outline::find(store, beginning.key);
+  auto part = beginning.outline ? beginning.outline->look_again(store, hashes) : std::nullopt;
+  if (!part) {
+    beginning.outline.reset();
+    return false;
+  }
+  beginning.spec = std::make_shared<const Spec>(std::move(part->spec));
+  beginning.snapshot = std::move(part->snapshot);
+  beginning.snapshot.tools = beginning.key.tools;
+  beginning.options = std::move(part->options);
+  beginning.watched = std::move(part->watched);
+  beginning.worth_remembering = part->outdated;
+  return true;
+}
+
+Beginning begin(const RunRequest& request, const std::filesystem::path& file, const Programs& programs,
+                FileHashes& hashes, const Store* store) {
+  Beginning beginning;
+  const bool usual = request.plan.force.empty() && !request.plan.until && !request.dry_run;
+  beginning.looked_at = LookedAt::now(store);
+  beginning.pipeline = stamp_of(file).value_or(FileStamp{});
+  beginning.key = {file, request.set, find_tools(programs, hashes)};
+  if (usual && !request.whole && store != nullptr && begin_with_outline(beginning, hashes, *store)) {
+    return beginning;
+  }
+  beginning.spec = std::make_shared<const Spec>(load_spec(request.file, request.set));
+  static const NoResults no_results;
+  beginning.snapshot = take_snapshot(*beginning.spec, programs, hashes,
+                                     store != nullptr ? static_cast<const ResultSource&>(*store) : no_results,
+                                     &beginning.watched);
+  beginning.options = request.plan;
+  beginning.worth_remembering = usual;
+  return beginning;
+}
+
 }  // namespace
 
 const char* name_of(RunReport::Outcome outcome) {
@@ -204,17 +262,17 @@ const char* name_of(RunReport::Outcome outcome) {
 
 RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
   RunReport report;
-  report.spec = std::make_shared<const Spec>(load_spec(request.file, request.set));
-  const Spec& spec = *report.spec;
-  report.store = Store::default_directory(spec.project);
-  std::optional<Store> store = Store::open_existing(report.store);
   const Programs programs = Programs::beside_this_one();
+  const std::filesystem::path file = std::filesystem::absolute(request.file).lexically_normal();
+  report.store = Store::default_directory(file.parent_path());
+  std::optional<Store> store = Store::open_existing(report.store);
   FileHashes hashes(store ? &store->database() : nullptr);
+  Beginning beginning = begin(request, file, programs, hashes, store ? &*store : nullptr);
+  report.spec = beginning.spec;
+  const Spec& spec = *report.spec;
+  Snapshot& snapshot = beginning.snapshot;
   const std::unique_ptr<Target> target = target_of(spec, programs, report.store, hashes);
-  const NoResults no_results;
-  Snapshot snapshot =
-      take_snapshot(spec, programs, hashes, store ? static_cast<const ResultSource&>(*store) : no_results);
-  Plan plan(spec, snapshot, request.plan);
+  Plan plan(spec, snapshot, beginning.options);
   const Observed observed = observe(spec, store ? &*store : nullptr, target.get());
   report.effects = plan_effects(spec, plan, observed, target ? target->wanted() : WantedServing{});
   observer.planned(plan, report.effects, spec);
@@ -249,8 +307,10 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
       const Registry registry(*store);
       report.serving = registry.resolve(spec.model->name, alias_of(spec));
     }
+    beginning.remember(*store, plan);
   }
   report.steps = plan.steps();
+  report.left_out = plan.left_out();
   return report;
 }
 
