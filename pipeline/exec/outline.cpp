@@ -363,7 +363,7 @@ class Review {
     Unpacker step(record.step);
     part.spec.steps.push_back(unpack_step(step));
     if (known) {
-      part.options.known.emplace(record.name, read_planned(record));
+      part.known.steps.emplace(record.name, read_planned(record));
     }
   }
 
@@ -431,7 +431,7 @@ std::optional<Outline::Part> Outline::look_again(const Store& store, FileHashes&
       review.choose_steps();
       review.describe(part);
     }
-    part.options.left_out = head.steps - part.spec.steps.size();
+    part.known.left_out = head.steps - part.spec.steps.size();
     part.snapshot.results = &store;
     return part;
   } catch (const Error&) {  // whatever it is, reading everything says it better
@@ -439,14 +439,25 @@ std::optional<Outline::Part> Outline::look_again(const Store& store, FileHashes&
   }
 }
 
-void Outline::for_each_left_out(
-    const Plan& part, const std::function<void(const std::string&, const PlannedStep&)>& use) const {
+void Outline::for_each_step(const Plan& part, const StepVisitor& visit) const {
   content_->for_each_step([&](Index, const StepRecord& record) {
     const std::string name(record.name);
-    if (part.find(name) == nullptr) {
-      use(name, read_planned(record));
+    if (const PlannedStep* planned = part.find(name)) {
+      visit(name, *planned);
+    } else {
+      visit(name, read_planned(record));
     }
   });
+}
+
+void for_each_step(const Plan& plan, const std::optional<Outline>& outline, const StepVisitor& visit) {
+  if (outline) {
+    outline->for_each_step(plan, visit);
+    return;
+  }
+  for (const PlannedStep& planned : plan.steps()) {
+    visit(planned.step->name, planned);
+  }
 }
 
 // Puts an outline together, step by step.

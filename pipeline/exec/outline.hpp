@@ -13,6 +13,8 @@
 
 namespace mlpipe {
 
+using StepVisitor = std::function<void(const std::string& name, const PlannedStep& step)>;
+
 // What a run looked at and found, step by step, so that the next one neither parses the file again nor plans
 // what did not change. One file for each pipeline file, outlines/<digest> in the store; only the build that
 // wrote it reads it. It is a memory, not a truth: what does not fit, is damaged or is missing means that the
@@ -30,8 +32,8 @@ class Outline {
     Spec spec;                    // has only the steps of this part, and no document
     Snapshot snapshot;            // of their dependencies; has no tools yet
     WatchedDependencies watched;  // of those that were looked at anew
-    PlanOptions options;          // names the steps that are known, and how many were left out
-    bool outdated = false;        // something was looked at anew: the outline is worth writing again
+    KnownSteps known;
+    bool outdated = false;  // something was looked at anew: the outline is worth writing again
   };
 
   // Nothing when there is none that holds for the key and the file as it is now.
@@ -41,16 +43,17 @@ class Outline {
   // something is wrong that only the whole file can explain. The store must outlive the part.
   std::optional<Part> look_again(const Store& store, FileHashes& hashes) const;
 
-  // Every step that was left out of the part, with what is known of it.
-  void for_each_left_out(
-      const Plan& part,
-      const std::function<void(const std::string& name, const PlannedStep& step)>& use) const;
+  // Every step of the pipeline with what is known of it: those of the part, and those that were left out.
+  void for_each_step(const Plan& part, const StepVisitor& visit) const;
 
  private:
   friend class OutlineWriter;
   struct Content;
   std::shared_ptr<const Content> content_;
 };
+
+// Every step of the pipeline that a plan is for, or for a part of which, where there is an outline.
+void for_each_step(const Plan& plan, const std::optional<Outline>& outline, const StepVisitor& visit);
 
 // When what the plan is made from began to be looked at: an outline tells by it what may have changed since.
 struct LookedAt {

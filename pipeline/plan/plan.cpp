@@ -49,8 +49,8 @@ const Output* Result::find_output(std::string_view name) const {
   return found == outputs.end() ? nullptr : &*found;
 }
 
-Plan::Plan(const Spec& spec, const Snapshot& snapshot, const PlanOptions& options)
-    : spec_(spec), snapshot_(snapshot), options_(options) {
+Plan::Plan(const Spec& spec, const Snapshot& snapshot, const PlanOptions& options, KnownSteps known)
+    : spec_(spec), snapshot_(snapshot), options_(options), known_(std::move(known)) {
   check_names(spec, options);
   std::set<std::string> needed;
   if (options.until) {
@@ -64,8 +64,8 @@ Plan::Plan(const Spec& spec, const Snapshot& snapshot, const PlanOptions& option
     index_[step.name] = index;
     upstream_.emplace_back();
     downstream_.emplace_back();
-    if (const auto known = options_.known.find(step.name); known != options_.known.end()) {
-      steps_.push_back(known->second);
+    if (const auto found = known_.steps.find(step.name); found != known_.steps.end()) {
+      steps_.push_back(found->second);
       steps_.back().step = &step;
       continue;
     }

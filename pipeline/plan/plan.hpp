@@ -38,10 +38,12 @@ struct PlannedStep {
 struct PlanOptions {
   std::set<std::string> force;       // run these even when a result is there
   std::optional<std::string> until;  // this step and what it needs, nothing else
-  // Steps that stand as they were found before, since nothing that they depend on has changed; the spec need
-  // not hold the steps before them.
-  std::unordered_map<std::string, PlannedStep> known;
-  std::size_t left_out = 0;  // steps that the spec does not hold at all, for the same reason
+};
+
+// What was found before, and still stands because nothing that it depends on has changed.
+struct KnownSteps {
+  std::unordered_map<std::string, PlannedStep> steps;  // the spec need not hold the steps before them
+  std::size_t left_out = 0;                            // steps that the spec does not hold at all
 };
 
 // The graph and what each node needs now. Pure: it looks at the spec and the snapshot, never at a clock, a
@@ -50,7 +52,7 @@ struct PlanOptions {
 class Plan {
  public:
   // Spec and snapshot must outlive the plan. Throws UsageError for an unknown step in the options.
-  Plan(const Spec& spec, const Snapshot& snapshot, const PlanOptions& options = {});
+  Plan(const Spec& spec, const Snapshot& snapshot, const PlanOptions& options = {}, KnownSteps known = {});
 
   // In an order in which they could run one by one.
   const std::vector<PlannedStep>& steps() const { return steps_; }
@@ -58,7 +60,7 @@ class Plan {
 
   bool anything_to_run() const;
   // How many steps of the pipeline are not here because nothing that they depend on has changed.
-  std::size_t left_out() const { return options_.left_out; }
+  std::size_t left_out() const { return known_.left_out; }
   // The step that the run was asked to end with.
   const std::optional<std::string>& until() const { return options_.until; }
   std::size_t count(PlannedStep::State state) const;
@@ -80,6 +82,7 @@ class Plan {
   const Spec& spec_;
   const Snapshot& snapshot_;
   PlanOptions options_;
+  KnownSteps known_;
   std::vector<PlannedStep> steps_;
   std::unordered_map<std::string, std::size_t> index_;
   std::vector<std::vector<std::size_t>> upstream_;

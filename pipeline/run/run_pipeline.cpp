@@ -72,14 +72,16 @@ void write_down_cached(const Plan& plan, const Spec& spec, Store& store) {
 }
 
 // Whether every step has its result.
-bool write_down_run(const Plan& plan, Store& store, std::int64_t run) {
+bool write_down_run(const Plan& plan, const std::optional<Outline>& outline, Store& store, std::int64_t run) {
   bool complete = true;
-  for (const PlannedStep& planned : plan.steps()) {
-    store.add_run_step(run, planned.step->name, planned.action_key, name_of(planned.state),
+  Transaction transaction(store.database());
+  for_each_step(plan, outline, [&](const std::string& name, const PlannedStep& planned) {
+    store.add_run_step(run, name, planned.action_key, name_of(planned.state),
                        planned.result ? planned.result->id : 0);
     complete = complete && (planned.state == PlannedStep::State::cached ||
                             planned.state == PlannedStep::State::succeeded);
-  }
+  });
+  transaction.commit();
   return complete;
 }
 
@@ -105,8 +107,9 @@ class RecordedRun {
 };
 
 // The gate, then the release. Nothing when the gate held it back.
-std::optional<Release> publish(const Spec& spec, const Plan& plan, const Observed& observed,
-                               Registry& registry, RunObserver& observer, RunReport& report) {
+std::optional<Release> publish(const Spec& spec, const Plan& plan, const std::optional<Outline>& outline,
+                               const Observed& observed, Registry& registry, RunObserver& observer,
+                               RunReport& report) {
   const Output& output = *model_output(spec, plan);
   if (!output.folder) {
     throw Error(
@@ -119,8 +122,8 @@ std::optional<Release> publish(const Spec& spec, const Plan& plan, const Observe
     return std::nullopt;
   }
   observer.gate_passed(spec, report);
-  const Release release =
-      registry.publish(spec.model->name, output, release_metrics(spec, plan), provenance_of(spec, plan));
+  const Release release = registry.publish(spec.model->name, output, release_metrics(spec, plan),
+                                           provenance_of(spec, plan, outline));
   report.new_version = report.effects.publish == Effects::Publish::publish;
   report.changed = true;
   observer.published(release, report.new_version);
@@ -151,8 +154,8 @@ void deploy(const Spec& spec, const Store& store, Registry& registry, Target& ta
   }
 }
 
-void carry_out_effects(const Spec& spec, const Plan& plan, const Store& store, Target* target,
-                       RunObserver& observer, RunReport& report) {
+void carry_out_effects(const Spec& spec, const Plan& plan, const std::optional<Outline>& outline,
+                       const Store& store, Target* target, RunObserver& observer, RunReport& report) {
   if (!spec.model) {
     return;
   }
@@ -164,7 +167,7 @@ void carry_out_effects(const Spec& spec, const Plan& plan, const Store& store, T
   std::optional<Release> release = registry.resolve(spec.model->name, alias_of(spec));
   bool alias_moves = false;
   if (wanted == Effects::Publish::publish || wanted == Effects::Publish::move) {
-    if (const auto published = publish(spec, plan, observed, registry, observer, report)) {
+    if (const auto published = publish(spec, plan, outline, observed, registry, observer, report)) {
       release = published;
       report.release = published;
       alias_moves = true;
@@ -193,7 +196,7 @@ void carry_out_effects(const Spec& spec, const Plan& plan, const Store& store, T
 struct Beginning {
   std::shared_ptr<const Spec> spec;
   Snapshot snapshot;
-  PlanOptions options;
+  KnownSteps known;
   WatchedDependencies watched;
   // For the next run's outline:
   Outline::Key key;
@@ -220,7 +223,7 @@ bool begin_with_outline(Beginning& beginning, FileHashes& hashes, const Store& s
   beginning.spec = std::make_shared<const Spec>(std::move(part->spec));
   beginning.snapshot = std::move(part->snapshot);
   beginning.snapshot.tools = beginning.key.tools;
-  beginning.options = std::move(part->options);
+  beginning.known = std::move(part->known);
   beginning.watched = std::move(part->watched);
   beginning.worth_remembering = part->outdated;
   return true;
@@ -241,7 +244,6 @@ Beginning begin(const RunRequest& request, const std::filesystem::path& file, co
   beginning.snapshot = take_snapshot(*beginning.spec, programs, hashes,
                                      store != nullptr ? static_cast<const ResultSource&>(*store) : no_results,
                                      &beginning.watched);
-  beginning.options = request.plan;
   beginning.worth_remembering = usual;
   return beginning;
 }
@@ -272,7 +274,7 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
   const Spec& spec = *report.spec;
   Snapshot& snapshot = beginning.snapshot;
   const std::unique_ptr<Target> target = target_of(spec, programs, report.store, hashes);
-  Plan plan(spec, snapshot, beginning.options);
+  Plan plan(spec, snapshot, request.plan, std::move(beginning.known));
   const Observed observed = observe(spec, store ? &*store : nullptr, target.get());
   report.effects = plan_effects(spec, plan, observed, target ? target->wanted() : WantedServing{});
   observer.planned(plan, report.effects, spec);
@@ -295,11 +297,11 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
       const bool interrupted = execute(plan, spec, snapshot, programs, *store,
                                        std::make_shared<LocalRunner>(programs.agent), observer, options);
       report.outcome = interrupted ? Outcome::interrupted : Outcome::succeeded;
-      if (!write_down_run(plan, *store, run.id()) && !interrupted) {
+      if (!write_down_run(plan, beginning.outline, *store, run.id()) && !interrupted) {
         report.outcome = Outcome::failed;
       }
       if (!interrupted) {
-        carry_out_effects(spec, plan, *store, target.get(), observer, report);
+        carry_out_effects(spec, plan, beginning.outline, *store, target.get(), observer, report);
       }
       run.outcome = report.outcome;
     }
