@@ -73,12 +73,14 @@ void write_down_cached(const Plan& plan, const Spec& spec, Store& store) {
 // Whether every step has its result.
 bool write_down_run(const Plan& plan, Store& store, std::int64_t run) {
   bool complete = true;
+  Transaction transaction(store.database());
   for (const PlannedStep& planned : plan.steps()) {
     store.add_run_step(run, planned.step->name, planned.action_key, name_of(planned.state),
                        planned.result ? planned.result->id : 0);
     complete = complete && (planned.state == PlannedStep::State::cached ||
                             planned.state == PlannedStep::State::succeeded);
   }
+  transaction.commit();
   return complete;
 }
 
@@ -207,7 +209,8 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
   report.spec = std::make_shared<const Spec>(load_spec(request.file, request.set));
   const Spec& spec = *report.spec;
   report.store = Store::default_directory(spec.project);
-  std::optional<Store> store = Store::open_existing(report.store);
+  std::optional<Store> store =
+      request.dry_run ? Store::open_to_read(report.store) : Store::open_existing(report.store);
   const Programs programs = Programs::beside_this_one();
   FileHashes hashes(store ? &store->database() : nullptr);
   const std::unique_ptr<Target> target = target_of(spec, programs, report.store, hashes);
@@ -226,6 +229,7 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
       snapshot.results = &*store;
       hashes.remember_in(store->database());
     }
+    store->require_writable();
     check_alias_is_free(spec, *store);
     hashes.save();
     write_down_cached(plan, spec, *store);
@@ -233,7 +237,8 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
       RecordedRun run(*store, spec);
       report.changed = plan.anything_to_run();
       const ExecutionOptions options{
-          request.jobs != 0 ? request.jobs : static_cast<std::size_t>(usable_cores()), request.interrupts};
+          request.jobs != 0 ? request.jobs : static_cast<std::size_t>(usable_cores()), request.interrupts,
+          run.id()};
       const bool interrupted = execute(plan, spec, snapshot, programs, *store,
                                        std::make_shared<LocalRunner>(programs.agent), observer, options);
       report.outcome = interrupted ? Outcome::interrupted : Outcome::succeeded;
