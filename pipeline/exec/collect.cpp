@@ -136,4 +136,11 @@ Result collect_result(const Step& step, const Digest& action_key, const Prepared
   return result;
 }
 
+bool is_recorded(const std::vector<Result>& results, const Ending& ending) {
+  return std::any_of(results.begin(), results.end(), [&](const Result& result) {
+    return to_milliseconds(result.started) == to_milliseconds(ending.started) &&
+           to_milliseconds(result.finished) == to_milliseconds(ending.finished);
+  });
+}
+
 }  // namespace mlpipe

@@ -15,4 +15,7 @@ namespace mlpipe {
 Result collect_result(const Step& step, const Digest& action_key, const PreparedJob& job,
                       const Ending& ending, const Spec& spec, const Store& store);
 
+// Whether the result of a job that ended so is among them.
+bool is_recorded(const std::vector<Result>& results, const Ending& ending);
+
 }  // namespace mlpipe

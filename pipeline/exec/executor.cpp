@@ -37,14 +37,6 @@ struct Attempt {
   bool ours() const { return static_cast<bool>(ended); }
 };
 
-// Whether the result of a job that ended so is among them.
-bool is_recorded(const std::vector<Result>& results, const Ending& ending) {
-  return std::any_of(results.begin(), results.end(), [&](const Result& result) {
-    return to_milliseconds(result.started) == to_milliseconds(ending.started) &&
-           to_milliseconds(result.finished) == to_milliseconds(ending.finished);
-  });
-}
-
 Ending failed_now(std::string failure) {
   Ending ending;
   ending.failure = std::move(failure);

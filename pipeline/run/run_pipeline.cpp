@@ -4,6 +4,7 @@
 #include "pipeline/deploy/deployments.hpp"
 #include "pipeline/deploy/local_target.hpp"
 #include "pipeline/deploy/rollout.hpp"
+#include "pipeline/exec/leftovers.hpp"
 #include "pipeline/exec/snapshot.hpp"
 #include "pipeline/registry/gate.hpp"
 #include "pipeline/registry/provenance.hpp"
@@ -232,6 +233,7 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
     store->require_writable();
     check_alias_is_free(spec, *store);
     hashes.save();
+    remove_leftovers(*store);
     write_down_cached(plan, spec, *store);
     if (plan.anything_to_run() || !report.effects.nothing_to_do()) {
       RecordedRun run(*store, spec);

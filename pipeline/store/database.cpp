@@ -49,7 +49,9 @@ std::string hint_for(int code) {
 }
 
 [[noreturn]] void fail(sqlite3* database, std::string_view doing) {
-  throw Error(fmt::format("the store's index: {}: {}", doing, sqlite3_errmsg(database)),
+  const char* path = sqlite3_db_filename(database, "main");
+  throw Error(fmt::format("the store's index{}{}: {}: {}", path != nullptr ? " " : "",
+                          path != nullptr ? path : "", doing, sqlite3_errmsg(database)),
               hint_for(sqlite3_errcode(database)));
 }
 

@@ -2,6 +2,8 @@
 
 #include <filesystem>
 
+#include "pipeline/base/file.hpp"
+
 namespace mlpipe {
 
 // What is to be removed, out of the way at once and removed later, many at a time: between syncs a file
@@ -26,7 +28,11 @@ class Trash {
   void empty();
   std::filesystem::path parent_;
   std::filesystem::path folder_;  // empty: not made yet
+  FileDescriptor lock_;           // on the folder, as long as it is in use
   std::size_t count_ = 0;
 };
+
+// Removes every folder in `parent` that nobody uses.
+void remove_abandoned_trash(const std::filesystem::path& parent);
 
 }  // namespace mlpipe

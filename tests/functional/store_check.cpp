@@ -85,9 +85,8 @@ std::vector<std::string> store_listing(const Project& project) {
   for (const auto& entry : fs::recursive_directory_iterator(project.store())) {
     struct stat status {};
     ::lstat(entry.path().c_str(), &status);
-    lines.push_back(fmt::format("{} {} {} {}.{:09} {}.{:09}", entry.path().string(), status.st_ino,
-                                status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec,
-                                status.st_ctim.tv_sec, status.st_ctim.tv_nsec));
+    lines.push_back(fmt::format("{} {} {} {}.{:09}", entry.path().string(), status.st_ino, status.st_size,
+                                status.st_mtim.tv_sec, status.st_mtim.tv_nsec));
   }
   std::sort(lines.begin(), lines.end());
   return lines;

@@ -14,7 +14,8 @@ std::vector<std::string> store_faults(const Project& project);
 // How many results the index has for a step, failed ones included.
 std::size_t results_of(const Project& project, const std::string& step);
 
-// Every file of the store with its size, times and inode: equal when nothing was written.
+// Every file of the store with its inode, size and time of change: equal when nothing was written. (SQLite of
+// root sets the owner of its files anew, which is no write.)
 std::vector<std::string> store_listing(const Project& project);
 
 }  // namespace mlpipe
