@@ -193,6 +193,10 @@ std::vector<std::size_t> Plan::finish(std::size_t index, Result result) {
   return settled;
 }
 
+void Plan::record(std::size_t index, std::int64_t id) {
+  steps_[index].result->id = id;
+}
+
 void Plan::block_after(std::size_t index) {
   std::vector<std::size_t> blocked = {index};
   while (!blocked.empty()) {

@@ -72,6 +72,8 @@ class Plan {
   // A running step ended. Steps after it become ready, cached, or blocked; returns those that became cached,
   // because the steps before them yielded the same bytes as once before.
   std::vector<std::size_t> finish(std::size_t index, Result result);
+  // The result of an ended step has been written down, under this id.
+  void record(std::size_t index, std::int64_t id);
 
  private:
   void decide(std::size_t index);
