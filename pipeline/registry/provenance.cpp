@@ -39,7 +39,7 @@ std::string provenance_of(const Spec& spec, const Plan& plan) {
   for (const PlannedStep& planned : plan.steps()) {
     steps[planned.step->name] = {{"derivation", planned.derivation.hex()},
                                  {"action_key", planned.action_key.hex()},
-                                 {"result", planned.result ? planned.result->id : 0}};
+                                 {"result", planned.result ? result_id(*planned.result).hex() : ""}};
   }
   Json provenance{{"pipeline", spec.name}, {"params", spec.params}, {"steps", std::move(steps)}};
   if (const std::string revision = revision_of(spec); !revision.empty()) {

@@ -7,6 +7,7 @@
 #include "pipeline/exec/snapshot.hpp"
 #include "pipeline/registry/gate.hpp"
 #include "pipeline/registry/provenance.hpp"
+#include "pipeline/store/store_lock.hpp"
 
 namespace mlpipe {
 namespace {
@@ -133,7 +134,7 @@ void deploy(const Spec& spec, const Store& store, Registry& registry, Target& ta
   report.changed = true;
   std::optional<ServedRelease> previous;
   const auto current = registry.resolve(release.model, spec.deploy->alias);
-  if (current && current->version != release.version) {
+  if (current && current->version != release.version && registry.has_files(*current)) {
     previous = served(store, *current);
   }
   const Rollout rollout = roll_out(target, served(store, release), previous, [&](Rollout::Phase phase) {
@@ -143,7 +144,7 @@ void deploy(const Spec& spec, const Store& store, Registry& registry, Target& ta
   if (rollout.phase() != Rollout::Phase::promoted) {
     report.outcome = Outcome::failed;
     report.rollout_failure = rollout.failure();
-    if (previous) {
+    if (current && current->version != release.version) {
       record_deployment(store, spec.deploy->alias, release.model, spec.deploy->target, current->version,
                         name_of(Rollout::Phase::promoted));
     }
@@ -208,6 +209,10 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
   const Spec& spec = *report.spec;
   report.store = Store::default_directory(spec.project);
   std::optional<Store> store = Store::open_existing(report.store);
+  std::optional<StoreLock> in_use;
+  if (store && !request.dry_run) {
+    in_use.emplace(StoreLock::shared(report.store));
+  }
   const Programs programs = Programs::beside_this_one();
   FileHashes hashes(store ? &store->database() : nullptr);
   const std::unique_ptr<Target> target = target_of(spec, programs, report.store, hashes);
@@ -223,6 +228,7 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
   if (!request.dry_run) {
     if (!store) {  // made only for a pipeline without faults
       store.emplace(Store::open(report.store));
+      in_use.emplace(StoreLock::shared(report.store));
       snapshot.results = &*store;
       hashes.remember_in(store->database());
     }
@@ -257,7 +263,9 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
 void move_by_hand(const Store& store, const Release& release, const std::string& alias,
                   const std::string& reason) {
   const FileLock lock = FileLock::wait(rollout_lock(store, alias));
+  const StoreLock in_use = StoreLock::shared(store.directory());
   Registry registry(store);
+  registry.require_files(release);
   const auto record = find_deployment(store, alias);
   if (record && record->model == release.model && record->phase != "stopped") {
     LocalTarget target =
@@ -265,7 +273,8 @@ void move_by_hand(const Store& store, const Release& release, const std::string&
     if (target.observe().running) {
       const auto current = registry.resolve(release.model, alias);
       const Rollout rollout = roll_out(
-          target, served(store, release), current ? std::optional(served(store, *current)) : std::nullopt,
+          target, served(store, release),
+          current && registry.has_files(*current) ? std::optional(served(store, *current)) : std::nullopt,
           [&](Rollout::Phase phase) {
             record_deployment(store, alias, release.model, record->target, release.version, name_of(phase));
           });

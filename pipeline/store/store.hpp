@@ -24,6 +24,9 @@ namespace mlpipe {
 //   locks/KEY         kernel locks, held while a key's job runs
 //   checkpoints/KEY/  what a training leaves for its next attempt
 //   deployments/      what serves on this machine
+//   in-use            a lock: shared by those who use bytes, held alone by gc (store_lock.hpp)
+//   trash/ incoming/  what gc takes away, what an import brings, while they work
+//   quarantine/       bytes that verify found damaged and set aside
 class Store : public ResultSource {
  public:
   // $MLPIPE_STORE, else .mlpipe beside the pipeline's file.
@@ -50,6 +53,8 @@ class Store : public ResultSource {
                                               const std::string& step) const override;
   // The newest result of a key, failed or not.
   std::optional<Result> last_result(const Digest& action_key) const;
+  // Every result, whether its bytes are there or not, the oldest first.
+  std::vector<Result> all_results() const;
   // What a step of that name last led to, in whichever pipeline.
   std::optional<Digest> last_action_key(const std::string& step) const;
   std::vector<std::string> step_names() const;
