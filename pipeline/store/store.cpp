@@ -4,6 +4,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 
@@ -111,11 +112,7 @@ bool is_being_made(const fs::path& directory) {
   }
   for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
     const std::string name = entry->path().filename().string();
-    const bool ours = name == ".making" || name.starts_with(".gitignore") || name == "blobs" ||
-                      name == "trees" || name == "jobs" || name == "locks" || name == "deployments" ||
-                      name == "checkpoints" || name.starts_with("index.sqlite") ||
-                      name.starts_with("format.");
-    if (!ours) {
+    if (!is_name_of_store(name)) {
       return false;
     }
   }
@@ -156,6 +153,16 @@ constexpr const char* result_columns =
     "id, action_key, succeeded, failure, log, outputs, metrics, started, finished";
 
 }  // namespace
+
+bool is_name_of_store(const std::string& name) {
+  constexpr std::array<std::string_view, 12> whole = {"blobs",       "trees",  "jobs",    "locks",
+                                                      "checkpoints", "in-use", "trash",   "incoming",
+                                                      "deployments", "boot",   ".making", "quarantine"};
+  constexpr std::array<std::string_view, 4> beginnings = {"format", "index.sqlite", ".gitignore", "boot."};
+  return std::find(whole.begin(), whole.end(), name) != whole.end() ||
+         std::any_of(beginnings.begin(), beginnings.end(),
+                     [&](std::string_view beginning) { return name.starts_with(beginning); });
+}
 
 std::int64_t to_milliseconds(std::chrono::system_clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();

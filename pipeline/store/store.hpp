@@ -77,6 +77,9 @@ class Store : public ResultSource {
   std::unique_ptr<Database> database_;
 };
 
+// Whether a name directly below the store's folder is one that mlpipe gives.
+bool is_name_of_store(const std::string& name);
+
 std::int64_t to_milliseconds(std::chrono::system_clock::time_point time);
 std::chrono::system_clock::time_point from_milliseconds(std::int64_t milliseconds);
 
