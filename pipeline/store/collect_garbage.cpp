@@ -1,41 +1,18 @@
 #include "pipeline/store/collect_garbage.hpp"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <set>
 
 #include "pipeline/base/error.hpp"
+#include "pipeline/store/disk_sizes.hpp"
 
 namespace mlpipe {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Counts each inode once: a tree's files are hard links to blobs.
-class Sizes {
- public:
-  void add(const fs::path& path) {
-    struct stat status {};
-    if (::lstat(path.c_str(), &status) != 0) {
-      return;
-    }
-    if (S_ISDIR(status.st_mode)) {
-      std::error_code error;
-      for (fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error)) {
-        add(entry->path());
-      }
-    } else if (seen_.emplace(status.st_dev, status.st_ino).second) {
-      bytes_ += static_cast<std::uint64_t>(status.st_size);
-    }
-  }
-  std::uint64_t bytes() const { return bytes_; }
-
- private:
-  std::set<std::pair<dev_t, ino_t>> seen_;
-  std::uint64_t bytes_ = 0;
-};
 
 std::vector<fs::path> entries(const fs::path& folder) {
   std::vector<fs::path> found;
@@ -196,13 +173,12 @@ Garbage find_garbage(const Store& store, std::span<const Root> roots,
   find_bytes(store, kept, garbage);
   find_leftovers(store, kept, checkpoints_until, garbage);
   find_releases(store, garbage);
-  Sizes sizes;
+  DiskSizes sizes;
   for (const auto* group : {&garbage.blobs, &garbage.trees, &garbage.leftovers}) {
     for (const fs::path& path : *group) {
-      sizes.add(path);
+      garbage.bytes += sizes.add(path);
     }
   }
-  garbage.bytes = sizes.bytes();
   return garbage;
 }
 
