@@ -119,7 +119,7 @@ namespace {
 void check_paths(const std::vector<TreeEntry>& entries, const Digest& tree) {
   std::set<std::string_view> leaves;
   for (const TreeEntry& entry : entries) {
-    if (!is_inside_path(entry.path) || fs::path(entry.path).lexically_normal() != entry.path ||
+    if (!is_inside_path(entry.path) || fs::path(entry.path).lexically_normal().string() != entry.path ||
         entry.path.ends_with('/') || entry.path == ".") {
       throw Error(fmt::format("the tree {} names a path outside of itself", tree.hex()));
     }
