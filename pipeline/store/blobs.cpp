@@ -13,6 +13,7 @@
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/file.hpp"
 #include "pipeline/base/text.hpp"
+#include "pipeline/store/byte_count.hpp"
 
 namespace mlpipe {
 namespace {
@@ -149,7 +150,7 @@ std::vector<TreeEntry> parse_tree(std::string_view text, const Digest& tree) {
       entry.folder = item.value("folder", false);
       if (!entry.folder) {
         entry.executable = item.at("executable");
-        entry.bytes = item.at("size");
+        entry.bytes = byte_count(item.at("size"));
         const std::string digest = item.at("digest");
         entry.digest = Digest::from_hex(std::string_view(digest).substr(
             std::min(digest.size(), digest.starts_with(algorithm) ? algorithm.size() : 0)));

@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/file.hpp"
 #include "pipeline/base/text.hpp"
+#include "pipeline/store/byte_count.hpp"
 
 namespace mlpipe {
 namespace {
@@ -22,14 +24,9 @@ std::int64_t since_epoch(system_clock::time_point time) {
   return std::chrono::duration_cast<milliseconds>(time.time_since_epoch()).count();
 }
 
-// Not far enough from now that the clock's own unit overflows.
 system_clock::time_point time_at(const Json& json) {
-  constexpr std::int64_t farthest = 253'402'300'799'000;  // the end of the year 9999
-  const auto number = json.get<std::int64_t>();
-  if (number < 0 || number > farthest) {
-    throw UsageError("a time is out of range");
-  }
-  return system_clock::time_point(milliseconds(number));
+  constexpr std::int64_t farthest = 9'000'000'000'000;  // the year 2255: the clock's own unit ends soon after
+  return system_clock::time_point(milliseconds(whole_number<std::int64_t>(json, 0, farthest)));
 }
 
 // Names travel into tables, messages and folders' names.
@@ -50,11 +47,7 @@ std::string plain_name(const Json& json) {
 }
 
 int version_at(const Json& json) {
-  const auto version = json.get<std::int64_t>();
-  if (version < 1 || version > std::numeric_limits<int>::max()) {
-    throw UsageError("a version is out of range");
-  }
-  return static_cast<int>(version);
+  return whole_number<int>(json, 1, std::numeric_limits<int>::max());
 }
 
 Digest digest_at(const Json& json) {
@@ -88,7 +81,7 @@ Result result_from(const Json& json) {
   result.log = digest_at(json.at("log"));
   for (const Json& item : json.at("outputs")) {
     Output output{plain_name(item.at("name")), item.at("folder").get<bool>(), digest_at(item.at("digest")),
-                  item.at("bytes").get<std::uint64_t>()};
+                  byte_count(item.at("bytes"))};
     if (!is_inside_path(output.name)) {
       throw UsageError(fmt::format("the output '{}' lies outside of its job", output.name));
     }
@@ -133,7 +126,7 @@ ReleaseRow release_from(const Json& json) {
       plain_name(json.at("model")),
       version_at(json.at("version")),
       digest_at(json.at("tree")),
-      json.at("bytes").get<std::uint64_t>(),
+      byte_count(json.at("bytes")),
       json.at("metrics").get<std::map<std::string, double>>(),
       json.at("provenance").get<std::string>(),
       time_at(json.at("published")),

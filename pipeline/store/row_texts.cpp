@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "pipeline/base/error.hpp"
+#include "pipeline/store/byte_count.hpp"
 
 namespace mlpipe {
 namespace {
@@ -39,7 +40,8 @@ std::vector<Output> parse_outputs(const std::string& text) {
     std::vector<Output> outputs;
     for (const Json& item : list) {
       outputs.push_back({item.at("name"), item.at("folder"),
-                         Digest::from_hex(item.at("digest").get<std::string>()), item.at("bytes")});
+                         Digest::from_hex(item.at("digest").get<std::string>()),
+                         byte_count(item.at("bytes"))});
     }
     return outputs;
   });

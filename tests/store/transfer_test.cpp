@@ -127,14 +127,15 @@ TEST_F(TransferTest, RefusesAnIndexThatSaysWhatIsNotSo) {
       {{"export 1", "export 2"}, "the only format that this mlpipe reads"},
       {{"\"succeeded\":true", "\"succeeded\":false"}, "the id of a result is not that"},
       {{"mlpipe-recipe 1\\n", "mlpipe-recipe 1\\n\\n"}, "line 2"},
-      {{"\"version\":1", "\"version\":0"}, "a version is out of range"},
+      {{"\"version\":1", "\"version\":0"}, "no whole number from 1"},
       {{"\"version\":1", "\"version\":2"}, "stands for a release that is not there"},
       {{"\"accuracy\":0.5", "\"accuracy\":\"x\""}, "line"},
       {{"\"bytes\":2", "\"bytes\":3"}, "bytes and should have"},
+      {{"\"bytes\":2", "\"bytes\":1e300"}, "no whole number"},
       {{"\"step\":\"d1\"", "\"step\":\"\""}, "a name is empty"},
       {{"\"step\":\"d1\"", "\"step\":\"\\u001b[2J\""}, "characters"},
       {{"{\"release\"", "{\"relief\""}, "unknown kind"},
-      {{"\"finished\":1", "\"finished\":99999999"}, "a time is out of range"},
+      {{"\"finished\":1", "\"finished\":99999999"}, "no whole number from 0"},
   };
   for (const auto& [change, why] : cases) {
     const fs::path folder = scratch("spoilt");
