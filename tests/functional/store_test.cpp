@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <fstream>
 #include <set>
 
@@ -213,6 +214,21 @@ TEST_F(StoreCommands, GcWaitsForARun) {
   EXPECT_TRUE(exits(run.wait(), 0));
   EXPECT_TRUE(exits(gc.wait(), 0));
   EXPECT_TRUE(has(project_.mlpipe({"run"}).error, "nothing changed"));
+}
+
+TEST_F(StoreCommands, AKilledGcLeavesAWholeStore) {
+  for (int kill = 0; kill < 12; ++kill) {
+    EXPECT_TRUE(exits(project_.mlpipe({"run", "--force", "d1", "--set", "x=" + std::to_string(kill)}), 0));
+    Background gc = project_.start({"store", "gc", "--keep-runs", kill % 2 == 0 ? "0" : "1"});
+    ::usleep(static_cast<useconds_t>(kill * 1500));
+    gc.signal(SIGKILL);
+    gc.wait();
+    EXPECT_TRUE(exits(project_.mlpipe({"store", "verify"}), 0)) << kill;
+  }
+  gc({"--keep-runs", "0"});
+  EXPECT_TRUE(ids().empty());
+  EXPECT_TRUE(fs::is_empty(project_.store() / "blobs" / "sha256"));
+  EXPECT_TRUE(fs::is_empty(project_.store() / "trash"));
 }
 
 TEST_F(StoreCommands, AFlippedByteIsFoundAndTheNextRunRebuildsJustThat) {
