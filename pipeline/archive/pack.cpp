@@ -55,7 +55,7 @@ void unpack_entry(ArchiveReader& reader, const ArchiveReader::Entry& entry, cons
 
 }  // namespace
 
-std::vector<PackedFile> parse_packed_files(std::string text) {
+std::vector<PackedFile> parse_packed_files(std::string_view text) {
   std::vector<std::string> parts = split(text, '\0');
   if (parts.size() % 2 != 1 || !parts.back().empty()) {
     throw UsageError("the list of files is not NAME, NUL, PATH, NUL for each");

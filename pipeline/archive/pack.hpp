@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace mlpipe {
@@ -17,7 +18,7 @@ struct PackedFile {
 
 // "NAME\0PATH\0" for each file, which is what `mlpipe-archive pack` reads; throws UsageError for anything
 // else.
-std::vector<PackedFile> parse_packed_files(std::string text);
+std::vector<PackedFile> parse_packed_files(std::string_view text);
 
 // Writes them into a new tar file in their order. A file whose name is blobs/sha256/HEX must have that
 // digest.

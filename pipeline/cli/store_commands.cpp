@@ -107,7 +107,7 @@ void add_numbers(const Json& json, const std::string& name, std::map<std::string
     numbers[name] = json.get<double>();
   } else if (json.is_structured()) {
     for (const auto& [key, value] : json.items()) {
-      add_numbers(value, name.empty() ? key : name + "." + key, numbers);
+      add_numbers(value, name.empty() ? key : fmt::format("{}.{}", name, key), numbers);
     }
   }
 }
