@@ -21,6 +21,12 @@ deps:
 bench: build  ## run every benchmark in bench/
 	@for script in bench/*; do if [ -f "$$script" ] && [ -x "$$script" ]; then echo "== $$script"; "$$script" || exit 1; fi; done
 
+fuzz: deps  ## look for bytes that break the readers, for a minute each
+	scripts/install-deps --fuzz
+	cmake --preset fuzz
+	cmake --build --preset fuzz --parallel $(JOBS)
+	tests/fuzz/run build/fuzz $(or $(FUZZ_SECONDS),60)
+
 format:  ## rewrite the sources in the project's format
 	scripts/install-deps --lint
 	clang-format -i $(SOURCES)
@@ -28,7 +34,7 @@ format:  ## rewrite the sources in the project's format
 lint: build  ## formatting, clang-tidy and shellcheck; every finding is an error
 	scripts/install-deps --lint
 	clang-format --dry-run -Werror $(SOURCES)
-	shellcheck scripts/install-deps .ci/run
+	shellcheck scripts/install-deps .ci/run tests/fuzz/run
 	git ls-files '*.cpp' | xargs -n 1 -P $(JOBS) clang-tidy --quiet -p build/release --extra-arg=-Wno-unknown-warning-option
 
 install: build  ## programs into PREFIX/bin: make install PREFIX=dir
@@ -37,4 +43,4 @@ install: build  ## programs into PREFIX/bin: make install PREFIX=dir
 clean:  ## remove everything that was built
 	rm -rf build
 
-.PHONY: help demo test build deps bench format lint install clean
+.PHONY: help demo test build deps bench fuzz format lint install clean

@@ -12,7 +12,7 @@ endif()
 add_library(mlpipe_warnings INTERFACE)
 target_compile_options(mlpipe_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
   -Woverloaded-virtual -Werror
-  -Wno-restrict)  # g++ 12 reports it wrongly inside std::string (GCC bug 105651)
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)  # g++ 12 reports it wrongly inside std::string (GCC bug 105651)
 
 # One static library for each layer: mlpipe_layer(base SOURCES a.cpp LINK OpenSSL::Crypto)
 function(mlpipe_layer name)

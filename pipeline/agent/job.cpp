@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "pipeline/base/error.hpp"
+#include "pipeline/base/json_number.hpp"
 #include "pipeline/base/process.hpp"
 
 namespace mlpipe {
@@ -28,7 +30,7 @@ template <class Read>
 auto parse_file(const fs::path& path, const std::string& text, Read read) {
   try {
     return read(Json::parse(text));
-  } catch (const Json::exception& error) {
+  } catch (const std::exception& error) {
     throw Error(fmt::format("reading {}: {}", path.string(), error.what()));
   }
 }
@@ -43,7 +45,18 @@ std::int64_t since_epoch(system_clock::time_point time) {
 }
 
 system_clock::time_point from_epoch(const Json& json) {
-  return system_clock::time_point(microseconds(json.get<std::int64_t>()));
+  constexpr std::int64_t farthest =
+      9'000'000'000'000'000;  // the year 2255: the clock's own unit ends soon after
+  return system_clock::time_point(microseconds(whole_number<std::int64_t>(json, -farthest, farthest)));
+}
+
+milliseconds milliseconds_from(const Json& json) {
+  constexpr std::int64_t longest = 3'000'000'000'000;  // 95 years, so that a deadline still fits the clock
+  return milliseconds(whole_number<std::int64_t>(json, 0, longest));
+}
+
+int status_from(const Json& json) {
+  return whole_number<int>(json, -1, std::numeric_limits<int>::max());
 }
 
 Json listen_to_json(const std::vector<Listen>& listen) {
@@ -55,9 +68,11 @@ Json listen_to_json(const std::vector<Listen>& listen) {
 }
 
 std::vector<Listen> listen_from_json(const Json& json) {
+  constexpr std::uint16_t largest_port = std::numeric_limits<std::uint16_t>::max();
   std::vector<Listen> listen;
   for (const Json& one : json) {
-    listen.push_back({one.at("name"), one.at("host"), one.at("port")});
+    listen.push_back(
+        {one.at("name"), one.at("host"), whole_number<std::uint16_t>(one.at("port"), 0, largest_port)});
   }
   return listen;
 }
@@ -135,14 +150,14 @@ Job read_job(const fs::path& job_directory) {
     json.at("environment").get_to(read.environment);
     read.work_directory = json.at("work_directory").get<std::string>();
     if (json.contains("timeout_ms")) {
-      read.timeout = milliseconds(json.at("timeout_ms").get<std::int64_t>());
+      read.timeout = milliseconds_from(json.at("timeout_ms"));
     }
-    read.grace = milliseconds(json.at("grace_ms").get<std::int64_t>());
+    read.grace = milliseconds_from(json.at("grace_ms"));
     json.at("keep_running").get_to(read.keep_running);
     json.at("must_get_ready").get_to(read.must_get_ready);
     read.listen = listen_from_json(json.at("listen"));
     read.ready_file = json.at("ready_file").get<std::string>();
-    read.ready_timeout = milliseconds(json.at("ready_timeout_ms").get<std::int64_t>());
+    read.ready_timeout = milliseconds_from(json.at("ready_timeout_ms"));
     return read;
   });
   if (job.arguments.empty() || !job.work_directory.is_absolute()) {
@@ -159,15 +174,16 @@ std::optional<Ending> read_ending(const fs::path& job_directory) {
   }
   return parse_file(path, *text, [](const Json& json) {
     Ending ending;
-    json.at("exit_code").get_to(ending.exit_code);
-    json.at("signal").get_to(ending.signal);
+    ending.exit_code = status_from(json.at("exit_code"));
+    ending.signal = status_from(json.at("signal"));
     json.at("timed_out").get_to(ending.timed_out);
-    ending.timeout = milliseconds(json.at("timeout_ms").get<std::int64_t>());
+    ending.timeout = milliseconds_from(json.at("timeout_ms"));
     json.at("cancelled").get_to(ending.cancelled);
     json.at("failure").get_to(ending.failure);
     ending.started = from_epoch(json.at("started_us"));
     ending.finished = from_epoch(json.at("finished_us"));
-    json.at("peak_memory_bytes").get_to(ending.peak_memory_bytes);
+    ending.peak_memory_bytes = whole_number<std::uint64_t>(json.at("peak_memory_bytes"), 0,
+                                                           std::numeric_limits<std::uint64_t>::max());
     return ending;
   });
 }

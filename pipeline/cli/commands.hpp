@@ -18,9 +18,23 @@ int models_show_command(const Invocation& invocation);
 int models_rollback_command(const Invocation& invocation);
 int models_promote_command(const Invocation& invocation);
 int models_export_command(const Invocation& invocation);
+int store_list_command(const Invocation& invocation);
+int store_cat_command(const Invocation& invocation);
+int store_diff_command(const Invocation& invocation);
+int store_usage_command(const Invocation& invocation);
+int store_pin_command(const Invocation& invocation);
+int store_unpin_command(const Invocation& invocation);
+int store_pins_command(const Invocation& invocation);
+int store_collect_command(const Invocation& invocation);
+int store_verify_command(const Invocation& invocation);
+int store_export_command(const Invocation& invocation);
+int store_import_command(const Invocation& invocation);
 int schema_command(const Invocation& invocation);
 int reference_command(const Invocation& invocation);
 int completion_command(const Invocation& invocation);
 int man_command(const Invocation& invocation);
+
+// --keep-runs: how many runs of each pipeline gc keeps.
+std::size_t runs_to_keep(const Invocation& invocation);
 
 }  // namespace mlpipe

@@ -60,6 +60,10 @@ fs::path pipeline_file(const Invocation& invocation) {
   return named;
 }
 
+Store find_or_make_store(const Invocation& invocation) {
+  return Store::open(directory_of(invocation));
+}
+
 Store find_store(const Invocation& invocation) {
   const fs::path directory = directory_of(invocation);
   return found(Store::open_existing(directory), directory);

@@ -96,6 +96,7 @@ Json to_json(const Release& release, const Registry& registry) {
           {"version", release.version},
           {"digest", "sha256:" + release.artifact.digest.hex()},
           {"bytes", release.artifact.bytes},
+          {"in_store", registry.has_files(release)},
           {"aliases", std::move(aliases)},
           {"metrics", release.metrics},
           {"published", format_time(release.published)},

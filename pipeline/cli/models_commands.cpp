@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -12,6 +11,7 @@
 #include "pipeline/cli/json.hpp"
 #include "pipeline/deploy/deployments.hpp"
 #include "pipeline/registry/registry.hpp"
+#include "pipeline/store/store_lock.hpp"
 
 namespace mlpipe {
 namespace {
@@ -102,9 +102,10 @@ int models_list_command(const Invocation& invocation) {
   }
   constexpr std::size_t few = 3;
   for (const Release& release : all) {
-    fmt::print("{:<16} {:<8} {}  {:<10} {}  {}\n", release.label(), aliases_text(release, registry),
+    fmt::print("{:<16} {:<8} {}  {:<10} {}  {}{}\n", release.label(), aliases_text(release, registry),
                format_time(release.published), format_bytes(release.artifact.bytes),
-               release.artifact.digest.short_hex(), metrics_text(release, few));
+               release.artifact.digest.short_hex(), metrics_text(release, few),
+               registry.has_files(release) ? "" : "  (its files are not in the store any more)");
   }
   return 0;
 }
@@ -133,7 +134,9 @@ int models_show_command(const Invocation& invocation) {
   for (const auto& [name, step] : provenance.at("steps").items()) {
     fmt::print("  step       {}  {}\n", name, step.at("action_key").get<std::string>());
   }
-  fmt::print("  files      {}\n", store.blobs().path_of(release.artifact).string());
+  fmt::print("  files      {}\n", registry.has_files(release)
+                                      ? store.blobs().path_of(release.artifact).string()
+                                      : "not in the store any more");
   return 0;
 }
 
@@ -147,23 +150,12 @@ int models_rollback_command(const Invocation& invocation) {
   if (const auto to = invocation.value("--to")) {
     earlier = registry.resolve_reference(model + ":" + *to);
   } else {
-    // The release that the alias stood for before; twice in a row goes back twice.
-    const std::vector<AliasEvent> events = registry.history(model, alias);
-    std::vector<int> stack;
-    for (const AliasEvent& event : events) {
-      const auto found = std::find(stack.begin(), stack.end(), event.version);
-      if (event.reason == "rollback" && found != stack.end()) {
-        stack.erase(found + 1, stack.end());
-      } else {
-        stack.push_back(event.version);
-      }
-    }
-    if (stack.size() < 2) {
+    earlier = registry.release_before(model, alias);
+    if (!earlier) {
       throw UsageError(fmt::format("{} is the first release that {} stood for: there is none to go back to",
                                    current.label(), alias),
                        "`mlpipe models ls` lists the releases");
     }
-    earlier = registry.find(model, stack[stack.size() - 2]);
   }
   if (earlier->version == current.version) {
     throw UsageError(fmt::format("{}@{} is {} already", model, alias, current.label()));
@@ -191,6 +183,8 @@ int models_export_command(const Invocation& invocation) {
   if (!to) {
     throw UsageError("where to? name the folder with --to DIR");
   }
+  const StoreLock in_use = StoreLock::shared(store.directory());
+  registry.require_files(release);
   store.blobs().copy_to(release.artifact, *to);
   if (invocation.json()) {
     fmt::print("{}", release_json(release, registry));

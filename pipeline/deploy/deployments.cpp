@@ -44,6 +44,7 @@ std::filesystem::path rollout_lock(const Store& store, const std::string& alias)
 }
 
 ServedRelease served(const Store& store, const Release& release) {
+  Registry(store).require_files(release);
   return {std::to_string(release.version), release.artifact.digest, store.blobs().path_of(release.artifact)};
 }
 

@@ -30,6 +30,7 @@ void record_deployment(const Store& store, const std::string& alias, const std::
 // Held while somebody publishes to or rolls out an alias: one rollout for each alias.
 std::filesystem::path rollout_lock(const Store& store, const std::string& alias);
 
+// What a target needs to serve it. Throws Error when its files are not in the store any more.
 ServedRelease served(const Store& store, const Release& release);
 
 }  // namespace mlpipe

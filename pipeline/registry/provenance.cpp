@@ -39,7 +39,7 @@ std::string provenance_of(const Spec& spec, const Plan& plan, const std::optiona
   for_each_step(plan, outline, [&](const std::string& name, const PlannedStep& planned) {
     steps[name] = {{"derivation", planned.derivation.hex()},
                    {"action_key", planned.action_key.hex()},
-                   {"result", planned.result ? planned.result->id : 0}};
+                   {"result", planned.result ? result_id(*planned.result).hex() : ""}};
   });
   Json provenance{{"pipeline", spec.name}, {"params", spec.params}, {"steps", std::move(steps)}};
   if (const std::string revision = revision_of(spec); !revision.empty()) {

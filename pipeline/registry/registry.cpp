@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "pipeline/base/error.hpp"
@@ -121,6 +122,44 @@ std::map<std::string, int> Registry::aliases(const std::string& model) const {
 std::optional<Release> Registry::resolve(const std::string& model, const std::string& alias) const {
   const std::vector<AliasEvent> events = history(model, alias);
   return events.empty() ? std::nullopt : find(model, events.back().version);
+}
+
+std::optional<Release> Registry::release_before(const std::string& model, const std::string& alias) const {
+  std::vector<int> stack;
+  for (const AliasEvent& event : history(model, alias)) {
+    const auto found = std::find(stack.begin(), stack.end(), event.version);
+    if (event.reason == "rollback" && found != stack.end()) {
+      stack.erase(found + 1, stack.end());
+    } else {
+      stack.push_back(event.version);
+    }
+  }
+  return stack.size() < 2 ? std::nullopt : find(model, stack[stack.size() - 2]);
+}
+
+bool Registry::has_files(const Release& release) const {
+  return store_.blobs().contains(release.artifact);
+}
+
+void Registry::require_files(const Release& release) const {
+  if (has_files(release)) {
+    return;
+  }
+  const std::string again = fmt::format(
+      "run its pipeline with the params that `mlpipe models show {}` names, or import it from another store",
+      release.label());
+  Statement query =
+      store_.database().prepare("SELECT at FROM collected_releases WHERE model = ? AND version = ?");
+  query.bind(release.model).bind(release.version);
+  if (query.step()) {
+    throw Error(
+        fmt::format("the files of {} are not in the store any more: `mlpipe store gc` took them at {}",
+                    release.label(), format_time(from_milliseconds(query.integer(0)))),
+        again);
+  }
+  throw Error(
+      fmt::format("the files of {} are not in the store: they were damaged or removed", release.label()),
+      again);
 }
 
 std::optional<AliasState> Registry::alias_state(const std::string& model, const std::string& alias) const {

@@ -52,6 +52,13 @@ class Registry {
   std::vector<AliasEvent> history(const std::string& model, const std::string& alias) const;
   // Every alias of the model with what it stands for.
   std::map<std::string, int> aliases(const std::string& model) const;
+  // The release that a rollback of the alias goes to: what it stood for before; twice in a row goes back
+  // twice.
+  std::optional<Release> release_before(const std::string& model, const std::string& alias) const;
+  // Whether the release's files are in the store; gc takes those of old releases away.
+  bool has_files(const Release& release) const;
+  // Throws Error that says what happened to them, and what to do.
+  void require_files(const Release& release) const;
   std::optional<Release> resolve(const std::string& model, const std::string& alias) const;
   // For a plan: the release behind the alias, and those that a rollback set aside.
   std::optional<AliasState> alias_state(const std::string& model, const std::string& alias) const;

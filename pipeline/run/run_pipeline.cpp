@@ -9,6 +9,7 @@
 #include "pipeline/exec/snapshot.hpp"
 #include "pipeline/registry/gate.hpp"
 #include "pipeline/registry/provenance.hpp"
+#include "pipeline/store/store_lock.hpp"
 
 namespace mlpipe {
 namespace {
@@ -138,7 +139,7 @@ void deploy(const Spec& spec, const Store& store, Registry& registry, Target& ta
   report.changed = true;
   std::optional<ServedRelease> previous;
   const auto current = registry.resolve(release.model, spec.deploy->alias);
-  if (current && current->version != release.version) {
+  if (current && current->version != release.version && registry.has_files(*current)) {
     previous = served(store, *current);
   }
   const Rollout rollout = roll_out(target, served(store, release), previous, [&](Rollout::Phase phase) {
@@ -148,7 +149,7 @@ void deploy(const Spec& spec, const Store& store, Registry& registry, Target& ta
   if (rollout.phase() != Rollout::Phase::promoted) {
     report.outcome = Outcome::failed;
     report.rollout_failure = rollout.failure();
-    if (previous) {
+    if (current && current->version != release.version) {
       record_deployment(store, spec.deploy->alias, release.model, spec.deploy->target, current->version,
                         name_of(Rollout::Phase::promoted));
     }
@@ -270,6 +271,10 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
   report.store = Store::default_directory(file.parent_path());
   std::optional<Store> store =
       request.dry_run ? Store::open_to_read(report.store) : Store::open_existing(report.store);
+  std::optional<StoreLock> in_use;
+  if (store && !request.dry_run) {
+    in_use.emplace(StoreLock::shared(report.store));
+  }
   FileHashes hashes(store ? &store->database() : nullptr);
   Beginning beginning = begin(request, file, programs, hashes, store ? &*store : nullptr);
   report.spec = beginning.spec;
@@ -285,6 +290,7 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
   if (!request.dry_run) {
     if (!store) {  // made only for a pipeline without faults
       store.emplace(Store::open(report.store));
+      in_use.emplace(StoreLock::shared(report.store));
       snapshot.results = &*store;
       hashes.remember_in(store->database());
     }
@@ -324,7 +330,9 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
 void move_by_hand(const Store& store, const Release& release, const std::string& alias,
                   const std::string& reason) {
   const FileLock lock = FileLock::wait(rollout_lock(store, alias));
+  const StoreLock in_use = StoreLock::shared(store.directory());
   Registry registry(store);
+  registry.require_files(release);
   const auto record = find_deployment(store, alias);
   if (record && record->model == release.model && record->phase != "stopped") {
     LocalTarget target =
@@ -332,7 +340,8 @@ void move_by_hand(const Store& store, const Release& release, const std::string&
     if (target.observe().running) {
       const auto current = registry.resolve(release.model, alias);
       const Rollout rollout = roll_out(
-          target, served(store, release), current ? std::optional(served(store, *current)) : std::nullopt,
+          target, served(store, release),
+          current && registry.has_files(*current) ? std::optional(served(store, *current)) : std::nullopt,
           [&](Rollout::Phase phase) {
             record_deployment(store, alias, release.model, record->target, release.version, name_of(phase));
           });

@@ -8,11 +8,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "pipeline/base/crash_point.hpp"
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/file.hpp"
 #include "pipeline/base/text.hpp"
+#include "pipeline/store/byte_count.hpp"
 
 namespace mlpipe {
 namespace {
@@ -101,6 +103,59 @@ void link_file(const fs::path& from, const fs::path& to) {
 }
 
 }  // namespace
+
+namespace {
+
+// A tree that the store wrote has each path once, in order and in its plain form, and nothing below a file.
+void check_paths(const std::vector<TreeEntry>& entries, const Digest& tree) {
+  std::set<std::string_view> leaves;
+  for (const TreeEntry& entry : entries) {
+    if (!is_inside_path(entry.path) || fs::path(entry.path).lexically_normal().string() != entry.path ||
+        entry.path.ends_with('/') || entry.path == ".") {
+      throw Error(fmt::format("the tree {} names a path outside of itself", tree.hex()));
+    }
+    if (!leaves.empty() && entry.path <= *leaves.rbegin()) {
+      throw Error(fmt::format("the tree {} is out of order", tree.hex()));
+    }
+    for (std::size_t slash = entry.path.find('/'); slash != std::string::npos;
+         slash = entry.path.find('/', slash + 1)) {
+      if (leaves.contains(std::string_view(entry.path).substr(0, slash))) {
+        throw Error(fmt::format("the tree {} has {} below a file", tree.hex(), entry.path));
+      }
+    }
+    leaves.insert(entry.path);
+  }
+}
+
+}  // namespace
+
+std::vector<TreeEntry> parse_tree(std::string_view text, const Digest& tree) {
+  constexpr std::string_view algorithm = "sha256:";
+  std::vector<TreeEntry> entries;
+  try {
+    const Json list = Json::parse(text);
+    for (const Json& item : list.at("entries")) {
+      TreeEntry entry;
+      entry.path = item.at("path");
+      entry.folder = item.value("folder", false);
+      if (!entry.folder) {
+        entry.executable = item.at("executable");
+        entry.bytes = byte_count(item.at("size"));
+        const std::string digest = item.at("digest");
+        entry.digest = Digest::from_hex(std::string_view(digest).substr(
+            std::min(digest.size(), digest.starts_with(algorithm) ? algorithm.size() : 0)));
+      }
+      entries.push_back(std::move(entry));
+    }
+  } catch (const Json::exception& error) {
+    throw Error(fmt::format("the tree {} is damaged: {}", tree.hex(), printable(error.what())));
+  }
+  if (tree_text(entries) != text) {
+    throw Error(fmt::format("the tree {} is not written as mlpipe writes it", tree.hex()));
+  }
+  check_paths(entries, tree);
+  return entries;
+}
 
 void Blobs::create() const {
   fs::create_directories(root_ / "blobs" / "sha256");
@@ -210,28 +265,7 @@ Output Blobs::take(const std::string& name, const fs::path& path) const {
 }
 
 std::vector<TreeEntry> Blobs::entries_of(const Digest& tree) const {
-  std::vector<TreeEntry> entries;
-  try {
-    const Json list = Json::parse(read_file(path_of_blob(tree)));
-    for (const Json& item : list.at("entries")) {
-      TreeEntry entry;
-      entry.path = item.at("path");
-      entry.folder = item.value("folder", false);
-      if (!is_inside_path(entry.path)) {
-        throw Error(fmt::format("the tree {} names a path outside of itself", tree.hex()));
-      }
-      if (!entry.folder) {
-        entry.executable = item.at("executable");
-        entry.bytes = item.at("size");
-        entry.digest =
-            Digest::from_hex(item.at("digest").get<std::string>().substr(std::string("sha256:").size()));
-      }
-      entries.push_back(std::move(entry));
-    }
-  } catch (const Json::exception& error) {
-    throw Error(fmt::format("the tree {} is damaged: {}", tree.hex(), error.what()));
-  }
-  return entries;
+  return parse_tree(read_file(path_of_blob(tree)), tree);
 }
 
 void Blobs::copy_to(const Output& output, const fs::path& destination) const {

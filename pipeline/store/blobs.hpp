@@ -21,6 +21,10 @@ struct TreeEntry {
   friend bool operator==(const TreeEntry&, const TreeEntry&) = default;
 };
 
+// The entries of a tree's listing; throws Error unless the text is what the store writes for them, to the
+// byte.
+std::vector<TreeEntry> parse_tree(std::string_view text, const Digest& tree);
+
 // Immutable bytes named by their SHA-256:
 //   blobs/sha256/HEX   a file's bytes, or a tree's list of entries (JSON), as OCI layouts name them
 //   trees/HEX/…        a tree laid out for use; its files are hard links to the blobs

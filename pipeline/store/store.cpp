@@ -4,20 +4,20 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/file.hpp"
 #include "pipeline/base/text.hpp"
 #include "pipeline/store/boot.hpp"
+#include "pipeline/store/row_texts.hpp"
 
 namespace mlpipe {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
 
 constexpr std::string_view format_line = "mlpipe-store 1\n";
 
@@ -46,7 +46,41 @@ CREATE INDEX IF NOT EXISTS alias_events_by_name ON alias_events(model, alias, id
 CREATE TABLE IF NOT EXISTS deployments(alias TEXT PRIMARY KEY, model TEXT NOT NULL, target TEXT NOT NULL,
   version INTEGER NOT NULL, phase TEXT NOT NULL, generation INTEGER NOT NULL,
   changed INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pins(kind TEXT NOT NULL, name TEXT NOT NULL, why TEXT NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY(kind, name)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS collected_releases(model TEXT NOT NULL, version INTEGER NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY(model, version)) WITHOUT ROWID;
 )sql";
+
+// Which tables the index has: raised with every change of `tables`, which adds what an older index lacks.
+constexpr std::int64_t newest_schema = 1;
+
+std::int64_t schema_of(const Database& database) {
+  Statement query = database.prepare("PRAGMA user_version");
+  query.step();
+  return query.integer(0);
+}
+
+void refuse_newer_schema(const fs::path& directory, const Database& database) {
+  if (const std::int64_t schema = schema_of(database); schema > newest_schema) {
+    throw UsageError(
+        fmt::format("the index of {} was written by a newer version of mlpipe (its tables are of "
+                    "version {}, this one knows {})",
+                    directory.string(), schema, newest_schema),
+        "use that version, or another store");
+  }
+}
+
+// All or nothing; of several processes that do it at once, each finds it done or does it.
+void bring_up_to_date(const Database& database) {
+  if (schema_of(database) == newest_schema) {
+    return;
+  }
+  Transaction transaction(database);
+  database.execute(tables);
+  database.execute(fmt::format("PRAGMA user_version = {}", newest_schema));
+  transaction.commit();
+}
 
 // SQLite's WAL needs shared memory, which these do not give.
 void refuse_network_file_system(const fs::path& directory) {
@@ -79,11 +113,7 @@ bool is_being_made(const fs::path& directory) {
   }
   for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
     const std::string name = entry->path().filename().string();
-    const bool ours = name == ".making" || name.starts_with(".gitignore") || name == "blobs" ||
-                      name == "trees" || name == "jobs" || name == "locks" || name == "deployments" ||
-                      name == "checkpoints" || name.starts_with("index.sqlite") ||
-                      name.starts_with("format.") || name.starts_with("boot");
-    if (!ours) {
+    if (!is_name_of_store(name)) {
       return false;
     }
   }
@@ -116,30 +146,6 @@ void check_writable(const fs::path& directory) {
   }
 }
 
-std::string to_text(const std::map<std::string, std::string>& values) {
-  return Json(values).dump();
-}
-
-Json outputs_to_json(const std::vector<Output>& outputs) {
-  Json list = Json::array();
-  for (const Output& output : outputs) {
-    list.push_back({{"name", output.name},
-                    {"folder", output.folder},
-                    {"digest", output.digest.hex()},
-                    {"bytes", output.bytes}});
-  }
-  return list;
-}
-
-std::vector<Output> outputs_from_json(const std::string& text) {
-  std::vector<Output> outputs;
-  for (const Json& item : Json::parse(text)) {
-    outputs.push_back({item.at("name"), item.at("folder"),
-                       Digest::from_hex(item.at("digest").get<std::string>()), item.at("bytes")});
-  }
-  return outputs;
-}
-
 Result result_from_row(const Statement& row) {
   Result result;
   result.id = row.integer(0);
@@ -147,8 +153,8 @@ Result result_from_row(const Statement& row) {
   result.succeeded = row.integer(2) != 0;
   result.failure = row.text(3);
   result.log = row.digest(4);
-  result.outputs = outputs_from_json(row.text(5));
-  result.metrics = Json::parse(row.text(6)).get<std::map<std::string, double>>();
+  result.outputs = parse_outputs(row.text(5));
+  result.metrics = parse_metrics(row.text(6));
   result.started = from_milliseconds(row.integer(7));
   result.finished = from_milliseconds(row.integer(8));
   return result;
@@ -158,6 +164,16 @@ constexpr const char* result_columns =
     "id, action_key, succeeded, failure, log, outputs, metrics, started, finished";
 
 }  // namespace
+
+bool is_name_of_store(const std::string& name) {
+  constexpr std::array<std::string_view, 13> whole = {
+      "blobs",    "trees",       "jobs", "locks",   "checkpoints", "in-use",  "trash",
+      "incoming", "deployments", "boot", ".making", "quarantine",  "outlines"};
+  constexpr std::array<std::string_view, 4> beginnings = {"format", "index.sqlite", ".gitignore", "boot."};
+  return std::find(whole.begin(), whole.end(), name) != whole.end() ||
+         std::any_of(beginnings.begin(), beginnings.end(),
+                     [&](std::string_view beginning) { return name.starts_with(beginning); });
+}
 
 std::int64_t to_milliseconds(std::chrono::system_clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
@@ -200,7 +216,7 @@ Store Store::open(const fs::path& directory) {
         fs::create_directories(directory / folder);
       }
       write_file_atomically(directory / ".gitignore", "*\n");
-      Database(directory / "index.sqlite", Database::Mode::read_write).execute(tables);
+      bring_up_to_date(Database(directory / "index.sqlite", Database::Mode::read_write));
       note_boot(directory);
       write_file_atomically(directory / "format", format_line);
     }
@@ -208,6 +224,8 @@ Store Store::open(const fs::path& directory) {
   check_format(directory);
   check_writable(directory);
   Store store(directory, Database::Mode::read_write);
+  refuse_newer_schema(directory, *store.database_);
+  bring_up_to_date(*store.database_);
   sweep_after_reboot(store);
   return store;
 }
@@ -222,6 +240,8 @@ std::optional<Store> Store::open_existing(const fs::path& directory) {
   }
   check_format(directory);
   Store store(directory, Database::Mode::read_write);
+  refuse_newer_schema(directory, *store.database_);
+  bring_up_to_date(*store.database_);
   sweep_after_reboot(store);
   return store;
 }
@@ -258,7 +278,7 @@ fs::path Store::deployment_directory(const std::string& alias) const {
 
 std::vector<Result> Store::results(const Digest& action_key) const {
   Statement query = database_->prepare(
-      fmt::format("SELECT {} FROM results WHERE action_key = ? ORDER BY id", result_columns));
+      fmt::format("SELECT {} FROM results WHERE action_key = ? ORDER BY finished, id", result_columns));
   query.bind(action_key);
   std::vector<Result> found;
   while (query.step()) {
@@ -283,15 +303,24 @@ std::optional<Realization> Store::last_realization(const std::string& pipeline,
   if (!query.step()) {
     return std::nullopt;
   }
-  return Realization{Recipe::parse(query.text(0)),
-                     Json::parse(query.text(1)).get<std::map<std::string, std::string>>()};
+  return Realization{Recipe::parse(query.text(0)), parse_params(query.text(1))};
 }
 
 std::optional<Result> Store::last_result(const Digest& action_key) const {
-  Statement query = database_->prepare(
-      fmt::format("SELECT {} FROM results WHERE action_key = ? ORDER BY id DESC LIMIT 1", result_columns));
+  Statement query = database_->prepare(fmt::format(
+      "SELECT {} FROM results WHERE action_key = ? ORDER BY finished DESC, id DESC LIMIT 1", result_columns));
   query.bind(action_key);
   return query.step() ? std::optional(result_from_row(query)) : std::nullopt;
+}
+
+std::vector<Result> Store::all_results() const {
+  Statement query =
+      database_->prepare(fmt::format("SELECT {} FROM results ORDER BY finished, id", result_columns));
+  std::vector<Result> found;
+  while (query.step()) {
+    found.push_back(result_from_row(query));
+  }
+  return found;
 }
 
 std::optional<Digest> Store::last_action_key(const std::string& step) const {
@@ -317,7 +346,7 @@ std::int64_t Store::add_result(const Result& result) {
       "INSERT INTO results(action_key, succeeded, failure, log, outputs, metrics, started, finished) "
       "VALUES(?, ?, ?, ?, ?, ?, ?, ?)");
   insert.bind(result.action_key).bind(result.succeeded ? 1 : 0).bind(result.failure).bind(result.log);
-  insert.bind(outputs_to_json(result.outputs).dump()).bind(Json(result.metrics).dump());
+  insert.bind(outputs_text(result.outputs)).bind(metrics_text(result.metrics));
   insert.bind(to_milliseconds(result.started)).bind(to_milliseconds(result.finished)).run();
   const std::int64_t id = database_->last_row_id();
   transaction.commit();
@@ -333,7 +362,7 @@ void Store::add_realization(const std::string& pipeline, const std::string& step
       "LIMIT 1");
   query.bind(pipeline).bind(step);
   if (query.step() && query.digest(0) == derivation && query.digest(1) == action_key &&
-      query.text(2) == to_text(params)) {
+      query.text(2) == params_text(params)) {
     return;
   }
   Transaction transaction(*database_);
@@ -349,7 +378,7 @@ void Store::add_realization(const std::string& pipeline, const std::string& step
       .bind(step)
       .bind(derivation)
       .bind(action_key)
-      .bind(to_text(params))
+      .bind(params_text(params))
       .bind(to_milliseconds(std::chrono::system_clock::now()))
       .run();
   transaction.commit();
@@ -360,7 +389,7 @@ std::int64_t Store::begin_run(const std::string& pipeline, const std::map<std::s
   database_
       ->prepare("INSERT INTO runs(pipeline, params, status, started, finished) VALUES(?, ?, 'running', ?, 0)")
       .bind(pipeline)
-      .bind(to_text(params))
+      .bind(params_text(params))
       .bind(to_milliseconds(std::chrono::system_clock::now()))
       .run();
   const std::int64_t id = database_->last_row_id();

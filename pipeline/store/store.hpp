@@ -25,6 +25,9 @@ namespace mlpipe {
 //   locks/KEY         kernel locks, held while a key's job runs and until its result is in the index
 //   checkpoints/KEY/  what a job leaves for its next attempt, if it does
 //   deployments/      what serves on this machine
+//   in-use            a lock: shared by those who use bytes, held alone by gc (store_lock.hpp)
+//   trash/ incoming/  what gc takes away, what an import brings, while they work
+//   quarantine/       bytes that verify found damaged and set aside
 //   trash/            what is being removed (trash.hpp)
 // How a result is written: its bytes get their names, by a rename or a link of what is complete; a sync
 // brings them to disk; only then come the index rows, in one transaction that is on disk when it returns;
@@ -62,6 +65,8 @@ class Store : public ResultSource {
                                               const std::string& step) const override;
   // The newest result of a key, failed or not.
   std::optional<Result> last_result(const Digest& action_key) const;
+  // Every result, whether its bytes are there or not, the oldest first.
+  std::vector<Result> all_results() const;
   // What a step of that name last led to, in whichever pipeline.
   std::optional<Digest> last_action_key(const std::string& step) const;
   std::vector<std::string> step_names() const;
@@ -84,6 +89,9 @@ class Store : public ResultSource {
   Blobs blobs_;
   std::unique_ptr<Database> database_;
 };
+
+// Whether a name directly below the store's folder is one that mlpipe gives.
+bool is_name_of_store(const std::string& name);
 
 std::int64_t to_milliseconds(std::chrono::system_clock::time_point time);
 std::chrono::system_clock::time_point from_milliseconds(std::int64_t milliseconds);

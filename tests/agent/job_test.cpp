@@ -131,5 +131,34 @@ TEST_F(ProgressTest, FloodOfBracketsIsNoProgress) {
   EXPECT_FALSE(read(std::string(60'000, '[') + "\n").has_value());
 }
 
+TEST(JobFiles, NumbersThatDoNotFitAreRefused) {
+  const TemporaryDirectory folder;
+  const auto spoil = [&](const char* file, const std::string& from, const std::string& to) {
+    std::string text = read_file(folder.path() / file);
+    const std::size_t at = text.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    write_file_atomically(folder.path() / file, text.replace(at, from.size(), to));
+  };
+  Job job;
+  job.arguments = {"true"};
+  job.work_directory = "/";
+  job.listen = {{"public", "127.0.0.1", 80}};
+  for (const auto& [from, to] : {std::pair{"\"port\": 80", "\"port\": 65536"},
+                                 {"\"port\": 80", "\"port\": 1e300"},
+                                 {"\"grace_ms\": 10000", "\"grace_ms\": 9223372036854775807"},
+                                 {"\"grace_ms\": 10000", "\"grace_ms\": -1"}}) {
+    write_job(folder.path(), job);
+    spoil("job.json", from, to);
+    EXPECT_THROW(read_job(folder.path()), Error) << to;
+  }
+  for (const auto& [from, to] : {std::pair{"\"started_us\": 0", "\"started_us\": 9223372036854775807"},
+                                 {"\"signal\": 0", "\"signal\": 2147483648"},
+                                 {"\"peak_memory_bytes\": 0", "\"peak_memory_bytes\": -1.5"}}) {
+    write_ending(folder.path(), Ending{});
+    spoil("exit.json", from, to);
+    EXPECT_THROW(read_ending(folder.path()), Error) << to;
+  }
+}
+
 }  // namespace
 }  // namespace mlpipe

@@ -37,6 +37,7 @@ const std::vector<Layer>& layers() {
     agent->may_include = {"pipeline/base"};  // it goes into every container: as little as can be
     const Layer others[] = {
         {"pipeline/fetch", {"pipeline/base"}},
+        {"pipeline/archive", {"pipeline/base"}},
         {"trainer/network", {"pipeline/base", "pipeline/model"}},
         {"trainer/data", {"pipeline/base", "pipeline/model"}},
         {"trainer/training", {"pipeline/base", "pipeline/model", "trainer/network", "trainer/data"}},
@@ -73,7 +74,7 @@ const std::vector<Wrapper>& wrappers() {
       {"CLI/",
        {"pipeline/cli/command_line.cpp", "pipeline/fetch/main.cpp", "trainer/main.cpp",
         "server/options.cpp"}},
-      {"archive", {"trainer/data/npz.cpp"}},
+      {"archive", {"trainer/data/npz.cpp", "pipeline/archive/archive.cpp"}},
       {"csv.h", {"trainer/data/csv.cpp"}},
       {"torch/", {"trainer/"}},
       {"ATen/", {"trainer/"}},

@@ -92,6 +92,25 @@ TEST_F(StoreTest, RefusesANewerFormat) {
   EXPECT_THROW(Store::open(directory()), UsageError);
 }
 
+TEST_F(StoreTest, AnIndexOfAnOlderMlpipeGetsWhatItLacks) {
+  {
+    Store store = Store::open(directory());
+    store.add_result(result_in(store, "bytes"));
+    store.database().execute("DROP TABLE pins");
+    store.database().execute("DROP TABLE collected_releases");
+    store.database().execute("PRAGMA user_version = 0");
+  }
+  const Store store = Store::open(directory());
+  store.database().execute("SELECT * FROM pins, collected_releases");
+  EXPECT_EQ(store.results(digest_of("key")).size(), 1U);
+}
+
+TEST_F(StoreTest, RefusesTheIndexOfANewerMlpipe) {
+  { Store::open(directory()).database().execute("PRAGMA user_version = 99"); }
+  EXPECT_THROW(Store::open(directory()), UsageError);
+  EXPECT_THROW(Store::open_existing(directory()), UsageError);
+}
+
 TEST_F(StoreTest, ThereIsNoneBeforeItIsMade) {
   EXPECT_FALSE(Store::open_existing(directory()));
   EXPECT_FALSE(fs::exists(directory()));

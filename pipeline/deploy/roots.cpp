@@ -1,0 +1,171 @@
+#include "pipeline/deploy/roots.hpp"
+
+#include <fmt/format.h>
+
+#include <set>
+
+#include "pipeline/agent/job.hpp"
+#include "pipeline/base/error.hpp"
+#include "pipeline/deploy/deployments.hpp"
+#include "pipeline/registry/registry.hpp"
+#include "pipeline/store/pins.hpp"
+
+namespace mlpipe {
+namespace {
+
+namespace fs = std::filesystem;
+
+void add_aliases(const Store& store, std::vector<Root>& roots) {
+  const Registry registry(store);
+  for (const std::string& model : registry.models()) {
+    for (const auto& [alias, version] : registry.aliases(model)) {
+      std::set<int> versions = {version};
+      if (const auto before = registry.release_before(model, alias)) {
+        versions.insert(before->version);
+      }
+      if (const auto events = registry.history(model, alias); events.size() > 1) {
+        versions.insert(events[events.size() - 2].version);
+      }
+      for (const int kept : versions) {
+        if (const auto release = registry.find(model, kept)) {
+          const std::string name = kept == version
+                                       ? fmt::format("{}@{}", model, alias)
+                                       : fmt::format("{} before {}@{}", release->label(), model, alias);
+          roots.push_back({Root::Kind::alias, name, {}, {release->artifact}, {}});
+        }
+      }
+    }
+  }
+}
+
+void add_deployments(const Store& store, std::vector<Root>& roots) {
+  const Registry registry(store);
+  for (const DeploymentRecord& record : deployments(store)) {
+    const auto release = registry.find(record.model, record.version);
+    if (release && record.phase != "stopped") {
+      roots.push_back({Root::Kind::deployment, record.alias, {}, {release->artifact}, {}});
+    }
+  }
+}
+
+void add_pins(const Store& store, std::vector<Root>& roots) {
+  const Registry registry(store);
+  const std::vector<Result> results = store.all_results();
+  for (const Pin& pin : pins(store)) {
+    Root root{Root::Kind::pin, pin.why.empty() ? pin.name : pin.why, {}, {}, {}};
+    if (pin.kind == Pin::Kind::bytes) {
+      root.outputs.push_back(pinned_bytes(store, pin));
+    } else if (pin.kind == Pin::Kind::release) {
+      const Release release = registry.resolve_reference(pin.name);
+      root.outputs.push_back(release.artifact);
+    } else {
+      for (const Result& result : results_with_id(results, pin.name)) {
+        root.results.push_back(result.id);
+      }
+    }
+    roots.push_back(std::move(root));
+  }
+}
+
+// A job that was given links into the store reads those bytes, whatever the index knows of it by now.
+std::vector<Output> linked_inputs(const Store& store, const fs::path& job) {
+  std::vector<Output> inputs;
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(job / "work" / "inputs", error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (!entry->is_symlink()) {
+      continue;
+    }
+    const fs::path target = fs::read_symlink(entry->path());
+    const std::string name = target.filename().string();
+    if (Digest::is_hex(name)) {
+      const Digest digest = Digest::from_hex(name);
+      const Output tree{name, true, digest, 0};
+      inputs.push_back(target == store.blobs().path_of(tree) ? tree : Output{name, false, digest, 0});
+    }
+  }
+  return inputs;
+}
+
+bool waits_to_be_collected(const fs::path& job) {
+  try {
+    const auto ending = read_ending(job);
+    return ending && ending->succeeded();
+  } catch (const Error&) {  // damaged: nobody will collect it
+    return false;
+  }
+}
+
+void add_jobs(const Store& store, std::vector<Root>& roots) {
+  std::error_code error;
+  for (fs::directory_iterator job(store.directory() / "jobs", error), end; !error && job != end;
+       job.increment(error)) {
+    const std::string name = job->path().filename().string();
+    if (!Digest::is_hex(name)) {
+      continue;
+    }
+    const Digest key = Digest::from_hex(name);
+    if (FileLock::is_held(store.lock_path(key)) || waits_to_be_collected(job->path())) {
+      roots.push_back({Root::Kind::job, key.short_hex(), {}, linked_inputs(store, job->path()), {key}});
+    }
+  }
+}
+
+void add_runs_of(const Store& store, const std::string& pipeline, std::size_t runs,
+                 std::vector<Root>& roots) {
+  Statement last =
+      store.database().prepare("SELECT id, started FROM runs WHERE pipeline = ? ORDER BY id DESC LIMIT ?");
+  last.bind(pipeline).bind(static_cast<std::int64_t>(runs));
+  std::size_t found = 0;
+  std::int64_t since = 0;
+  std::set<Digest> keys;
+  while (last.step()) {
+    ++found;
+    since = last.integer(1);
+    Root root{Root::Kind::run, fmt::format("run {}", last.integer(0)), {}, {}, {}};
+    Statement steps = store.database().prepare("SELECT action_key, result FROM run_steps WHERE run = ?");
+    steps.bind(last.integer(0));
+    while (steps.step()) {
+      if (steps.integer(1) != 0) {
+        keys.insert(steps.digest(0));
+        root.results.push_back(steps.integer(1));
+      }
+    }
+    roots.push_back(std::move(root));
+  }
+  Root stood{Root::Kind::run, fmt::format("the last runs of {}", pipeline), {}, {}, {}};
+  Statement realizations =
+      store.database().prepare("SELECT DISTINCT action_key FROM realizations WHERE pipeline = ? AND at >= ?");
+  realizations.bind(pipeline).bind(found < runs ? 0 : since);
+  while (realizations.step()) {
+    const Digest key = realizations.digest(0);
+    const std::vector<Result> results = keys.contains(key) ? std::vector<Result>{} : store.results(key);
+    for (auto result = results.rbegin(); result != results.rend(); ++result) {
+      if (result->succeeded) {
+        stood.results.push_back(result->id);
+        break;
+      }
+    }
+  }
+  roots.push_back(std::move(stood));
+}
+
+}  // namespace
+
+std::vector<Root> find_roots(const Store& store, std::size_t runs) {
+  std::vector<Root> roots;
+  add_aliases(store, roots);
+  add_deployments(store, roots);
+  add_pins(store, roots);
+  add_jobs(store, roots);
+  if (runs > 0) {
+    Statement pipelines =
+        store.database().prepare("SELECT pipeline FROM runs UNION SELECT pipeline FROM realizations");
+    while (pipelines.step()) {
+      add_runs_of(store, pipelines.text(0), runs, roots);
+    }
+  }
+  return roots;
+}
+
+}  // namespace mlpipe
