@@ -15,5 +15,7 @@ std::filesystem::path pipeline_file(const Invocation& invocation);
 Store find_store(const Invocation& invocation);
 // The same; a store that is named and is not there is made.
 Store find_or_make_store(const Invocation& invocation);
+// The same for a command that changes nothing, which works on a full and on a read-only disk too.
+Store find_store_to_read(const Invocation& invocation);
 
 }  // namespace mlpipe

@@ -11,6 +11,7 @@
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/file.hpp"
 #include "pipeline/base/text.hpp"
+#include "pipeline/store/boot.hpp"
 #include "pipeline/store/row_texts.hpp"
 
 namespace mlpipe {
@@ -135,6 +136,16 @@ void check_format(const fs::path& directory) {
   }
 }
 
+bool is_writable(const fs::path& directory) {
+  return ::access(directory.c_str(), W_OK) == 0 && ::access((directory / "index.sqlite").c_str(), W_OK) == 0;
+}
+
+void check_writable(const fs::path& directory) {
+  if (!is_writable(directory)) {
+    throw_errno(fmt::format("writing to the store {}", directory.string()));
+  }
+}
+
 Result result_from_row(const Statement& row) {
   Result result;
   result.id = row.integer(0);
@@ -155,9 +166,9 @@ constexpr const char* result_columns =
 }  // namespace
 
 bool is_name_of_store(const std::string& name) {
-  constexpr std::array<std::string_view, 12> whole = {"blobs",       "trees",  "jobs",    "locks",
-                                                      "checkpoints", "in-use", "trash",   "incoming",
-                                                      "deployments", "boot",   ".making", "quarantine"};
+  constexpr std::array<std::string_view, 13> whole = {
+      "blobs",    "trees",       "jobs", "locks",   "checkpoints", "in-use",  "trash",
+      "incoming", "deployments", "boot", ".making", "quarantine",  "outlines"};
   constexpr std::array<std::string_view, 4> beginnings = {"format", "index.sqlite", ".gitignore", "boot."};
   return std::find(whole.begin(), whole.end(), name) != whole.end() ||
          std::any_of(beginnings.begin(), beginnings.end(),
@@ -206,14 +217,16 @@ Store Store::open(const fs::path& directory) {
       }
       write_file_atomically(directory / ".gitignore", "*\n");
       bring_up_to_date(Database(directory / "index.sqlite", Database::Mode::read_write));
+      note_boot(directory);
       write_file_atomically(directory / "format", format_line);
     }
   }
   check_format(directory);
-  auto database = std::make_unique<Database>(directory / "index.sqlite", Database::Mode::read_write);
-  refuse_newer_schema(directory, *database);
-  bring_up_to_date(*database);
-  return {directory, std::move(database)};
+  check_writable(directory);
+  Store store(directory, Database::Mode::read_write);
+  bring_up_to_date(store.database());
+  sweep_after_reboot(store);
+  return store;
 }
 
 std::optional<Store> Store::open_existing(const fs::path& directory) {
@@ -221,15 +234,34 @@ std::optional<Store> Store::open_existing(const fs::path& directory) {
   if (is_empty_or_missing(directory) || is_being_made(directory)) {
     return std::nullopt;
   }
+  if (!is_writable(directory)) {
+    return open_to_read(directory);
+  }
   check_format(directory);
-  auto database = std::make_unique<Database>(directory / "index.sqlite", Database::Mode::read_write);
-  refuse_newer_schema(directory, *database);
-  bring_up_to_date(*database);
-  return Store(directory, std::move(database));
+  Store store(directory, Database::Mode::read_write);
+  bring_up_to_date(store.database());
+  sweep_after_reboot(store);
+  return store;
 }
 
-Store::Store(fs::path directory, std::unique_ptr<Database> database)
-    : directory_(std::move(directory)), blobs_(directory_), database_(std::move(database)) {}
+std::optional<Store> Store::open_to_read(const fs::path& directory) {
+  if (is_empty_or_missing(directory) || is_being_made(directory)) {
+    return std::nullopt;
+  }
+  check_format(directory);
+  return Store(directory, Database::Mode::read_only);
+}
+
+void Store::require_writable() const {
+  check_writable(directory_);
+}
+
+Store::Store(fs::path directory, Database::Mode mode)
+    : directory_(std::move(directory)),
+      blobs_(directory_),
+      database_(std::make_unique<Database>(directory_ / "index.sqlite", mode)) {
+  refuse_newer_schema(directory_, *database_);
+}
 
 fs::path Store::job_directory(const Digest& action_key) const {
   return directory_ / "jobs" / action_key.hex();
@@ -308,6 +340,7 @@ std::vector<std::string> Store::step_names() const {
 }
 
 std::int64_t Store::add_result(const Result& result) {
+  blobs_.sync();
   Transaction transaction(*database_);
   Statement insert = database_->prepare(
       "INSERT INTO results(action_key, succeeded, failure, log, outputs, metrics, started, finished) "

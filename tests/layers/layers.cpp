@@ -68,11 +68,9 @@ struct Wrapper {
 const std::vector<Wrapper>& wrappers() {
   static const std::vector<Wrapper> table = {
       {"yaml-cpp/", {"pipeline/base/yaml.cpp"}},
-      {"boost/process/", {"pipeline/base/process.cpp"}},
       {"openssl/", {"pipeline/base/digest.cpp", "server/main.cpp", "server/protocol/admin.cpp"}},
       {"sqlite3.h", {"pipeline/store/database.hpp", "pipeline/store/database.cpp"}},
       {"curl/", {"pipeline/fetch/download.cpp"}},
-      {"httplib.h", {"pipeline/deploy/http.cpp"}},
       {"CLI/",
        {"pipeline/cli/command_line.cpp", "pipeline/fetch/main.cpp", "trainer/main.cpp",
         "server/options.cpp"}},
@@ -81,8 +79,8 @@ const std::vector<Wrapper>& wrappers() {
       {"torch/", {"trainer/"}},
       {"ATen/", {"trainer/"}},
       {"c10/", {"trainer/"}},
-      {"boost/asio/", {"server/http/"}},
-      {"boost/beast/", {"server/http/"}},
+      {"boost/asio/", {"pipeline/deploy/http.cpp", "server/http/"}},
+      {"boost/beast/", {"pipeline/deploy/http.cpp", "server/http/"}},
       {"simdjson.h", {"server/protocol/"}},
       {"prometheus/", {"server/protocol/metrics.cpp"}},
       {"spdlog/", {"server/log.cpp"}},
