@@ -226,7 +226,7 @@ std::string text_of(const Pin& pin) {
 }  // namespace
 
 int store_list_command(const Invocation& invocation) {
-  const Store store = find_store(invocation);
+  const Store store = find_store_to_read(invocation);
   const std::vector<Root> roots = find_roots(store, runs_to_keep(invocation));
   const Reachable reached = reachable(store, roots);
   const std::map<Digest, Use> uses = uses_of_keys(store);
@@ -280,7 +280,7 @@ int store_list_command(const Invocation& invocation) {
 }
 
 int store_cat_command(const Invocation& invocation) {
-  const Store store = find_store(invocation);
+  const Store store = find_store_to_read(invocation);
   const StoreLock in_use = StoreLock::shared(store.directory());
   const std::string reference = *invocation.value("WHAT");
   const StoreItem item = find_item(store, reference);
@@ -306,7 +306,7 @@ int store_cat_command(const Invocation& invocation) {
 }
 
 int store_diff_command(const Invocation& invocation) {
-  const Store store = find_store(invocation);
+  const Store store = find_store_to_read(invocation);
   const StoreLock in_use = StoreLock::shared(store.directory());
   const Json difference = difference_of(store, find_item(store, *invocation.value("A")),
                                         find_item(store, *invocation.value("B")));
@@ -370,7 +370,7 @@ int store_unpin_command(const Invocation& invocation) {
 }
 
 int store_pins_command(const Invocation& invocation) {
-  const Store store = find_store(invocation);
+  const Store store = find_store_to_read(invocation);
   Json list = Json::array();
   for (const Pin& pin : pins(store)) {
     list.push_back(pin_json(pin));

@@ -173,7 +173,7 @@ std::size_t runs_to_keep(const Invocation& invocation) {
 }
 
 int store_usage_command(const Invocation& invocation) {
-  const Store store = find_store(invocation);
+  const Store store = find_store_to_read(invocation);
   const StoreUsage usage = usage_of(store, find_roots(store, runs_to_keep(invocation)));
   if (invocation.json()) {
     print_json({{"total", usage.total},
@@ -200,12 +200,13 @@ int store_collect_command(const Invocation& invocation) {
   if (dry_run) {
     garbage = find_garbage(store, find_roots(store, runs), checkpoints_until);
   } else {
-    const StoreLock alone = lock_alone(invocation, store);
-    garbage = find_garbage(store, find_roots(store, runs), checkpoints_until);
-    take_away(store, garbage, alone);
-  }
-  if (!dry_run) {
-    empty_trash(store);
+    Trash trash(store.trash_directory());
+    {
+      const StoreLock alone = lock_alone(invocation, store);
+      garbage = find_garbage(store, find_roots(store, runs), checkpoints_until);
+      take_away(store, garbage, alone, trash);
+    }
+    remove_abandoned_trash(store.trash_directory());
   }
   if (invocation.json()) {
     print_json(garbage_json(garbage, dry_run));
@@ -229,7 +230,7 @@ int store_verify_command(const Invocation& invocation) {
 }
 
 int store_export_command(const Invocation& invocation) {
-  const Store store = find_store(invocation);
+  const Store store = find_store_to_read(invocation);
   const StoreLock in_use = StoreLock::shared(store.directory());
   const std::string file = required_file(invocation);
   const ExportReport report = export_to(store, export_request(invocation, store), archiver(), file);

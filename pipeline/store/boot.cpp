@@ -1,10 +1,7 @@
 #include "pipeline/store/boot.hpp"
 
-#include <nlohmann/json.hpp>
-#include <set>
-
-#include "pipeline/base/error.hpp"
 #include "pipeline/base/file.hpp"
+#include "pipeline/store/reachable.hpp"
 
 namespace mlpipe {
 namespace {
@@ -19,51 +16,16 @@ std::string this_boot() {
   return read_file("/proc/sys/kernel/random/boot_id");
 }
 
-// The names in blobs/ and trees/ that a row of the index leads to.
-struct Reached {
-  std::set<std::string> blobs;
-  std::set<std::string> trees;
-};
-
-void reach_tree(const Store& store, const Digest& tree, Reached& reached) {
-  if (!reached.trees.insert(tree.hex()).second) {
-    return;
-  }
-  reached.blobs.insert(tree.hex());
-  try {
-    for (const TreeEntry& entry : store.blobs().entries_of(tree)) {
-      reached.blobs.insert(entry.digest.hex());
-    }
-  } catch (const Error&) {  // it was damaged or taken away: nothing more can be known of it
-  }
-}
-
-Reached reached_by_index(const Store& store) {
-  Reached reached;
-  Statement results = store.database().prepare("SELECT log, outputs FROM results");
-  while (results.step()) {
-    reached.blobs.insert(results.digest(0).hex());
-    for (const nlohmann::json& output : nlohmann::json::parse(results.text(1))) {
-      const Digest digest = Digest::from_hex(output.at("digest").get<std::string>());
-      if (output.at("folder").get<bool>()) {
-        reach_tree(store, digest, reached);
-      } else {
-        reached.blobs.insert(digest.hex());
-      }
-    }
-  }
-  Statement releases = store.database().prepare("SELECT tree FROM releases");
-  while (releases.step()) {
-    reach_tree(store, releases.digest(0), reached);
-  }
-  return reached;
-}
-
+// Removes what has a digest for a name, or is the unfinished file of one, and is not to be kept. Others are
+// not ours.
 template <class Keep>
 void sweep(const fs::path& folder, Keep keep) {
+  constexpr std::size_t digits = 2 * Digest::size;
   std::vector<fs::path> gone;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    if (!keep(entry.path().filename().string())) {
+    const std::string name = entry.path().filename().string();
+    const bool unfinished = name.size() > digits && name[digits] == '.';
+    if (Digest::is_hex(name.substr(0, digits)) && (unfinished || (name.size() == digits && !keep(name)))) {
       gone.push_back(entry.path());
     }
   }
@@ -87,10 +49,11 @@ void sweep_after_reboot(const Store& store) {
   if (read_file_if_exists(file) == this_boot()) {
     return;  // another process was faster
   }
-  const Reached reached = reached_by_index(store);
+  const Reachable reached = everything_reachable(store);
   sweep(store.directory() / "blobs" / "sha256",
-        [&](const std::string& name) { return reached.blobs.contains(name); });
-  sweep(store.directory() / "trees", [&](const std::string& name) { return reached.trees.contains(name); });
+        [&](const std::string& name) { return reached.blobs.contains(Digest::from_hex(name)); });
+  sweep(store.directory() / "trees",
+        [&](const std::string& name) { return reached.trees.contains(Digest::from_hex(name)); });
   sweep(store.directory() / "jobs",
         [&](const std::string& name) { return FileLock::is_held(store.directory() / "locks" / name); });
   remove_tree(store.trash_directory());

@@ -1,14 +1,12 @@
 #include "pipeline/store/collect_garbage.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <set>
 
 #include "pipeline/base/error.hpp"
 #include "pipeline/store/disk_sizes.hpp"
-#include "pipeline/store/trash.hpp"
 
 namespace mlpipe {
 namespace {
@@ -183,17 +181,9 @@ Garbage find_garbage(const Store& store, std::span<const Root> roots,
   return garbage;
 }
 
-void take_away(Store& store, const Garbage& garbage, const StoreLock& /*alone*/) {
-  // They say of results that they are there.
-  remove_tree(store.directory() / "outlines");
+void take_away(Store& store, const Garbage& garbage, const StoreLock& /*alone*/, Trash& trash) {
+  remove_tree(store.directory() / "outlines");  // first: they remember results that will be gone
   take_rows(store, garbage);
-  const fs::path trash = store.trash_directory();
-  fs::create_directories(trash);
-  std::string folder = (trash / "XXXXXX").string();
-  if (::mkdtemp(folder.data()) == nullptr) {
-    throw_errno(fmt::format("making a folder in {}", trash.string()));
-  }
-  std::size_t number = 0;
   // Trees before the blobs that they link to: what is left of a tree is never believed to be whole.
   for (const auto* group : {&garbage.trees, &garbage.blobs, &garbage.leftovers}) {
     for (const fs::path& path : *group) {
@@ -201,14 +191,10 @@ void take_away(Store& store, const Garbage& garbage, const StoreLock& /*alone*/)
         // Moving a folder rewrites its "..", for which it must be writable.
         fs::permissions(path, fs::perms::owner_write, fs::perm_options::add);
       }
-      fs::rename(path, fs::path(folder) / std::to_string(number++));
+      trash.take(path);
     }
   }
   shrink(store.database());
-}
-
-void empty_trash(const Store& store) {
-  remove_abandoned_trash(store.trash_directory());
 }
 
 }  // namespace mlpipe

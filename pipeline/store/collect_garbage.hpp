@@ -8,6 +8,7 @@
 
 #include "pipeline/store/reachable.hpp"
 #include "pipeline/store/store_lock.hpp"
+#include "pipeline/store/trash.hpp"
 
 namespace mlpipe {
 
@@ -31,10 +32,8 @@ inline constexpr std::chrono::hours keep_checkpoints{14 * 24};
 Garbage find_garbage(const Store& store, std::span<const Root> roots,
                      std::chrono::system_clock::time_point checkpoints_until);
 
-// Takes it away: rows first, in one transaction, then the bytes move to trash/. Killed in between, it leaves
-// bytes that nothing reaches, for the next gc. The bytes themselves are removed by empty_trash(), for which
-// the lock need not be held.
-void take_away(Store& store, const Garbage& garbage, const StoreLock& alone);
-void empty_trash(const Store& store);
+// Takes it away: rows first, in one transaction, then the bytes move to the trash, which the caller empties
+// once it has let the lock go. Killed in between, it leaves bytes that nothing reaches, for the next gc.
+void take_away(Store& store, const Garbage& garbage, const StoreLock& alone, Trash& trash);
 
 }  // namespace mlpipe

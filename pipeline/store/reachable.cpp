@@ -42,7 +42,8 @@ std::vector<NamedInput> inputs_of(const Recipe& recipe) {
 
 class Mark {
  public:
-  explicit Mark(const Store& store) : store_(store), results_(store.all_results()) {
+  Mark(const Store& store, bool refuse_damaged)
+      : store_(store), refuse_damaged_(refuse_damaged), results_(store.all_results()) {
     for (std::size_t i = 0; i < results_.size(); ++i) {
       by_row_[results_[i].id] = i;
       for (const Output& output : results_[i].outputs) {
@@ -109,6 +110,9 @@ class Mark {
         }
       }
     } catch (const Error& damaged) {
+      if (!refuse_damaged_) {
+        return;
+      }
       throw Error(damaged.what(), "`mlpipe store verify` sets it aside and says what depends on it");
     }
   }
@@ -157,6 +161,7 @@ class Mark {
   }
 
   const Store& store_;
+  bool refuse_damaged_;
   std::vector<Result> results_;  // the oldest first
   std::unordered_map<std::int64_t, std::size_t> by_row_;
   std::unordered_map<Digest, std::vector<std::size_t>> makers_;  // by the bytes of an output
@@ -185,7 +190,7 @@ const char* name_of(Root::Kind kind) {
 }
 
 Reachable reachable(const Store& store, std::span<const Root> roots) {
-  Mark mark(store);
+  Mark mark(store, true);
   for (std::size_t i = 0; i < roots.size(); ++i) {
     mark.follow(roots[i], i);
   }
@@ -193,7 +198,7 @@ Reachable reachable(const Store& store, std::span<const Root> roots) {
 }
 
 Reachable everything_reachable(const Store& store) {
-  Mark mark(store);
+  Mark mark(store, false);
   Root root{Root::Kind::run, "the index", {}, {}, {}};
   for (const Result& result : mark.results()) {
     root.results.push_back(result.id);

@@ -40,7 +40,8 @@ struct Reachable {
 // an Error.
 Reachable reachable(const Store& store, std::span<const Root> roots);
 
-// The same for all that the index names: every result, every release. What is beyond it, nobody knows of.
+// The same for all that the index names: every result, release and pin. What is beyond it, nobody knows of. A
+// damaged listing is passed over.
 Reachable everything_reachable(const Store& store);
 
 }  // namespace mlpipe

@@ -224,8 +224,7 @@ Store Store::open(const fs::path& directory) {
   check_format(directory);
   check_writable(directory);
   Store store(directory, Database::Mode::read_write);
-  refuse_newer_schema(directory, *store.database_);
-  bring_up_to_date(*store.database_);
+  bring_up_to_date(store.database());
   sweep_after_reboot(store);
   return store;
 }
@@ -240,8 +239,7 @@ std::optional<Store> Store::open_existing(const fs::path& directory) {
   }
   check_format(directory);
   Store store(directory, Database::Mode::read_write);
-  refuse_newer_schema(directory, *store.database_);
-  bring_up_to_date(*store.database_);
+  bring_up_to_date(store.database());
   sweep_after_reboot(store);
   return store;
 }
@@ -261,7 +259,9 @@ void Store::require_writable() const {
 Store::Store(fs::path directory, Database::Mode mode)
     : directory_(std::move(directory)),
       blobs_(directory_),
-      database_(std::make_unique<Database>(directory_ / "index.sqlite", mode)) {}
+      database_(std::make_unique<Database>(directory_ / "index.sqlite", mode)) {
+  refuse_newer_schema(directory_, *database_);
+}
 
 fs::path Store::job_directory(const Digest& action_key) const {
   return directory_ / "jobs" / action_key.hex();

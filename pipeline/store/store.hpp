@@ -25,10 +25,11 @@ namespace mlpipe {
 //   locks/KEY         kernel locks, held while a key's job runs and until its result is in the index
 //   checkpoints/KEY/  what a job leaves for its next attempt, if it does
 //   deployments/      what serves on this machine
+//   outlines/         what runs looked at, to save the next one time (exec/outline.hpp)
 //   in-use            a lock: shared by those who use bytes, held alone by gc (store_lock.hpp)
-//   trash/ incoming/  what gc takes away, what an import brings, while they work
-//   quarantine/       bytes that verify found damaged and set aside
 //   trash/            what is being removed (trash.hpp)
+//   incoming/         what an import brings, while it works
+//   quarantine/       bytes that verify found damaged and set aside
 // How a result is written: its bytes get their names, by a rename or a link of what is complete; a sync
 // brings them to disk; only then come the index rows, in one transaction that is on disk when it returns;
 // only then is the result reported, the job's folder removed and the key's lock let go. Who is killed in

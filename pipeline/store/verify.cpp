@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <set>
@@ -250,8 +251,12 @@ class Verifier {
       {
         const FileDescriptor file = open_file(path, O_WRONLY | O_CREAT | O_APPEND);
         write_all(file.get(), lines, path.string());
+        if (::fsync(file.get()) != 0) {
+          throw_errno(fmt::format("writing {}", path.string()));
+        }
       }
-      sync_file_system(path);
+      sync_directory(path.parent_path());
+      remove_tree(store_.directory() / "outlines");  // first: they remember results that will be gone
       Transaction transaction(store_.database());
       for (const std::int64_t row : lost_results_) {
         store_.database().prepare("DELETE FROM results WHERE id = ?").bind(row).run();

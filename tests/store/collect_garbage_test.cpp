@@ -15,8 +15,11 @@ class GarbageTest : public StoreFixture {
   }
   Garbage collect(const std::vector<Root>& roots) {
     Garbage garbage = find(roots);
-    take_away(*store_, garbage, StoreLock::alone(directory()));
-    empty_trash(*store_);
+    {
+      Trash trash(store_->trash_directory());
+      take_away(*store_, garbage, StoreLock::alone(directory()), trash);
+    }
+    remove_abandoned_trash(store_->trash_directory());
     return garbage;
   }
   static Root root(const Result& result) { return {Root::Kind::pin, "test", {result.id}, {}, {}}; }

@@ -26,9 +26,7 @@ class DependenciesTest : public testing::Test {
     fs::create_directories((folder_.path() / name).parent_path());
     std::ofstream(folder_.path() / name) << text;
   }
-  DependencyFiles find(const std::string& path) const {
-    return find_dependency(folder_.path(), path).files;
-  }
+  DependencyFiles find(const std::string& path) const { return find_dependency(folder_.path(), path).files; }
   TemporaryDirectory folder_;
 };
 

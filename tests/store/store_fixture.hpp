@@ -49,6 +49,7 @@ class StoreFixture : public testing::Test {
     result.action_key = recipe.digest();
     result.succeeded = true;
     result.outputs.push_back(store_->blobs().take("out", out));
+    remove_tree(out);
     result.metrics = {{"accuracy", 0.5}};
     result.log = store_->blobs().add("log of " + step + std::to_string(clock_));
     result.started = from_milliseconds(clock_);
