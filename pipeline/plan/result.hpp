@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pipeline/base/digest.hpp"
@@ -36,6 +38,16 @@ struct Result {
 
   const Output* find_output(std::string_view name) const;
 };
+
+// The name of a result in every store that holds it, whatever its row there: derived from what it is (its
+// key, whether it succeeded, its outputs and log, when it ran). Where people see it, it is its first 12
+// hexadecimal digits; any prefix that only one result has is accepted.
+Digest result_id(const Result& result);
+
+// Whether the text can be the beginning of an id: 4 to 64 hexadecimal digits, in lower case.
+bool is_id_prefix(std::string_view text);
+// The results whose id begins with the prefix, in their order.
+std::vector<Result> results_with_id(std::span<const Result> results, std::string_view prefix);
 
 // What a step last stood for: to say what changed since.
 struct Realization {
