@@ -16,6 +16,7 @@ Snapshot take_snapshot(const Spec& spec, const Programs& programs, FileHashes& h
 class NoResults : public ResultSource {
  public:
   std::vector<Result> results(const Digest&) const override { return {}; }
+  bool has_lost(const Digest&) const override { return false; }
   std::optional<Realization> last_realization(const std::string&, const std::string&) const override {
     return {};
   }

@@ -1,5 +1,7 @@
 #include "pipeline/run/run_pipeline.hpp"
 
+#include <algorithm>
+
 #include "pipeline/base/error.hpp"
 #include "pipeline/deploy/deployments.hpp"
 #include "pipeline/deploy/local_target.hpp"
@@ -7,6 +9,7 @@
 #include "pipeline/exec/snapshot.hpp"
 #include "pipeline/registry/gate.hpp"
 #include "pipeline/registry/provenance.hpp"
+#include "pipeline/store/history.hpp"
 
 namespace mlpipe {
 namespace {
@@ -70,42 +73,66 @@ void write_down_cached(const Plan& plan, const Spec& spec, Store& store) {
   }
 }
 
-// Whether every step has its result.
-bool write_down_run(const Plan& plan, Store& store, std::int64_t run) {
-  bool complete = true;
-  for (const PlannedStep& planned : plan.steps()) {
-    store.add_run_step(run, planned.step->name, planned.action_key, name_of(planned.state),
-                       planned.result ? planned.result->id : 0);
-    complete = complete && (planned.state == PlannedStep::State::cached ||
-                            planned.state == PlannedStep::State::succeeded);
+RunStepRecord record_of(const PlannedStep& planned) {
+  RunStepRecord record{planned.step->name, planned.action_key, name_of(planned.state), {}, 0,
+                       planned.reasons};
+  for (const Result& result : planned.chosen) {
+    record.chosen.push_back(result.id);
   }
-  return complete;
+  if (planned.result) {
+    record.ran = planned.result->id;
+  }
+  if (!planned.kept.empty()) {
+    record.reasons.push_back(planned.kept);
+  }
+  return record;
+}
+
+// How every step ended. What the plan says is all that it needs.
+void write_down_run(const Plan& plan, const History& history, std::int64_t run) {
+  std::vector<RunStepRecord> records;
+  for (const PlannedStep& planned : plan.steps()) {
+    records.push_back(record_of(planned));
+  }
+  history.add_steps(run, records);
 }
 
 // A run in the store's history; one that is left by an exception is written down as failed.
 class RecordedRun {
  public:
-  RecordedRun(Store& store, const Spec& spec) : store_(store), id_(store.begin_run(spec.name, spec.params)) {}
+  RecordedRun(const Store& store, const Spec& spec)
+      : history_(store), number_(history_.begin(spec.name, spec.params)) {}
   RecordedRun(const RecordedRun&) = delete;
   RecordedRun& operator=(const RecordedRun&) = delete;
   ~RecordedRun() {
     try {
-      store_.end_run(id_, name_of(outcome));
+      history_.end(number_, name_of(outcome), git, release);
     } catch (const std::exception&) {  // the run stays "running" in the history; what it did is kept
     }
   }
 
-  std::int64_t id() const { return id_; }
+  const History& history() const { return history_; }
+  std::int64_t number() const { return number_; }
+
   Outcome outcome = Outcome::failed;
+  std::string git;
+  std::string release;
 
  private:
-  Store& store_;
-  std::int64_t id_;
+  History history_;
+  std::int64_t number_;
 };
+
+bool is_complete(const Plan& plan) {
+  return std::all_of(plan.steps().begin(), plan.steps().end(), [](const PlannedStep& planned) {
+    return planned.state == PlannedStep::State::cached || planned.state == PlannedStep::State::succeeded;
+  });
+}
 
 // The gate, then the release. Nothing when the gate held it back.
 std::optional<Release> publish(const Spec& spec, const Plan& plan, const Observed& observed,
-                               Registry& registry, RunObserver& observer, RunReport& report) {
+                               const std::string& git, Registry& registry, RunObserver& observer,
+                               RunReport& report) {
   const Output& output = *model_output(spec, plan);
   if (!output.folder) {
     throw Error(
@@ -119,7 +146,7 @@ std::optional<Release> publish(const Spec& spec, const Plan& plan, const Observe
   }
   observer.gate_passed(spec, report);
   const Release release =
-      registry.publish(spec.model->name, output, release_metrics(spec, plan), provenance_of(spec, plan));
+      registry.publish(spec.model->name, output, release_metrics(spec, plan), provenance_of(spec, plan, git));
   report.new_version = report.effects.publish == Effects::Publish::publish;
   report.changed = true;
   observer.published(release, report.new_version);
@@ -150,8 +177,8 @@ void deploy(const Spec& spec, const Store& store, Registry& registry, Target& ta
   }
 }
 
-void carry_out_effects(const Spec& spec, const Plan& plan, const Store& store, Target* target,
-                       RunObserver& observer, RunReport& report) {
+void carry_out_effects(const Spec& spec, const Plan& plan, const std::string& git, const Store& store,
+                       Target* target, RunObserver& observer, RunReport& report) {
   if (!spec.model) {
     return;
   }
@@ -163,7 +190,7 @@ void carry_out_effects(const Spec& spec, const Plan& plan, const Store& store, T
   std::optional<Release> release = registry.resolve(spec.model->name, alias_of(spec));
   bool alias_moves = false;
   if (wanted == Effects::Publish::publish || wanted == Effects::Publish::move) {
-    if (const auto published = publish(spec, plan, observed, registry, observer, report)) {
+    if (const auto published = publish(spec, plan, observed, git, registry, observer, report)) {
       release = published;
       report.release = published;
       alias_moves = true;
@@ -237,13 +264,16 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
       const bool interrupted = execute(plan, spec, snapshot, programs, *store,
                                        std::make_shared<LocalRunner>(programs.agent), observer, options);
       report.outcome = interrupted ? Outcome::interrupted : Outcome::succeeded;
-      if (!write_down_run(plan, *store, run.id()) && !interrupted) {
+      write_down_run(plan, run.history(), run.number());
+      run.git = git_revision(spec.project);
+      if (!is_complete(plan) && !interrupted) {
         report.outcome = Outcome::failed;
       }
       if (!interrupted) {
-        carry_out_effects(spec, plan, *store, target.get(), observer, report);
+        carry_out_effects(spec, plan, run.git, *store, target.get(), observer, report);
       }
       run.outcome = report.outcome;
+      run.release = report.release ? report.release->label() : "";
     }
     if (spec.model) {
       const Registry registry(*store);

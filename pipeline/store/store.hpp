@@ -46,8 +46,10 @@ class Store : public ResultSource {
 
   // Results whose bytes are all there; one with a missing output does not count.
   std::vector<Result> results(const Digest& action_key) const override;
+  bool has_lost(const Digest& action_key) const override;
   std::optional<Realization> last_realization(const std::string& pipeline,
                                               const std::string& step) const override;
+  std::optional<Result> find_result(std::int64_t id) const;
   // The newest result of a key, failed or not.
   std::optional<Result> last_result(const Digest& action_key) const;
   // What a step of that name last led to, in whichever pipeline.
@@ -60,13 +62,10 @@ class Store : public ResultSource {
   void add_realization(const std::string& pipeline, const std::string& step, const Digest& derivation,
                        const Recipe& action, const std::map<std::string, std::string>& params);
 
-  std::int64_t begin_run(const std::string& pipeline, const std::map<std::string, std::string>& params);
-  void add_run_step(std::int64_t run, const std::string& step, const Digest& action_key,
-                    const std::string& outcome, std::int64_t result);
-  void end_run(std::int64_t run, const std::string& status);
-
  private:
   Store(std::filesystem::path directory, std::unique_ptr<Database> database);
+  // Whether the bytes of every output are there.
+  bool is_complete(const Result& result) const;
   std::filesystem::path directory_;
   Blobs blobs_;
   std::unique_ptr<Database> database_;
