@@ -62,7 +62,8 @@ std::map<std::string, std::string> origins_of(const Json& provenance) {
       texts[key] = provenance.at(key).get<std::string>();
     }
   }
-  for (const auto& [name, step] : provenance.value("steps", Json::object()).items()) {
+  const Json steps = provenance.value("steps", Json::object());
+  for (const auto& [name, step] : steps.items()) {
     texts["step " + name] = step.value("action_key", "");
   }
   return texts;
