@@ -140,6 +140,9 @@ std::string plan_text(const Plan& plan, const Effects& effects, const Spec& spec
     const std::string shown = planned.state == State::cached ? terminal.dim(state) : terminal.yellow(state);
     text += fmt::format("  {:<{}}  {}  {}\n", planned.step->name, width, shown, join(planned.reasons, ", "));
   }
+  if (plan.left_out() > 0) {
+    text += fmt::format("  and {} for which nothing changed\n", count_of(plan.left_out(), "step"));
+  }
   if (spec.model && plan.find(spec.model->from.step) != nullptr) {
     text += fmt::format("  {:<{}}  {}\n", "publish", width, publish_text(effects, spec));
     if (spec.deploy) {
@@ -306,7 +309,8 @@ std::string summary_text(const RunReport& report, const Terminal& terminal) {
                         spec.model->name, report.effects.version);
   }
   if (!report.changed && report.outcome == RunReport::Outcome::succeeded) {
-    text += fmt::format("nothing changed: {} cached, 0 jobs run\n", count_of(report.steps.size(), "step"));
+    text += fmt::format("nothing changed: {} cached, 0 jobs run\n",
+                        count_of(report.steps.size() + report.left_out, "step"));
   }
   if (report.serving && !report.address.empty()) {
     text += fmt::format("{} {} serves {} at {}\n", terminal.green("✓"), spec.deploy->alias,

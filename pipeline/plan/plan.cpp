@@ -74,8 +74,8 @@ std::map<std::string, double> PlannedStep::metrics() const {
   return means;
 }
 
-Plan::Plan(const Spec& spec, const Snapshot& snapshot, const PlanOptions& options)
-    : spec_(spec), snapshot_(snapshot), options_(options) {
+Plan::Plan(const Spec& spec, const Snapshot& snapshot, const PlanOptions& options, KnownSteps known)
+    : spec_(spec), snapshot_(snapshot), options_(options), known_(std::move(known)) {
   check_names(spec, options);
   std::set<std::string> needed;
   if (options.until) {
@@ -87,9 +87,14 @@ Plan::Plan(const Spec& spec, const Snapshot& snapshot, const PlanOptions& option
     }
     const std::size_t index = steps_.size();
     index_[step.name] = index;
-    steps_.emplace_back().step = &step;
     upstream_.emplace_back();
     downstream_.emplace_back();
+    if (const auto found = known_.steps.find(step.name); found != known_.steps.end()) {
+      steps_.push_back(found->second);
+      steps_.back().step = &step;
+      continue;
+    }
+    steps_.emplace_back().step = &step;
     for (const std::string& name : spec.upstream(step)) {
       upstream_[index].push_back(index_.at(name));
       downstream_[index_.at(name)].push_back(index);

@@ -49,19 +49,27 @@ struct PlanOptions {
   std::optional<std::string> until;  // this step and what it needs, nothing else
 };
 
+// What was found before, and still stands because nothing that it depends on has changed.
+struct KnownSteps {
+  std::unordered_map<std::string, PlannedStep> steps;  // the spec need not hold the steps before them
+  std::size_t left_out = 0;                            // steps that the spec does not hold at all
+};
+
 // The graph and what each node needs now. Pure: it looks at the spec and the snapshot, never at a clock, a
 // disk or a process. While the executor runs it is told how steps ended, and says what is ready next. Not
 // thread-safe.
 class Plan {
  public:
   // Spec and snapshot must outlive the plan. Throws UsageError for an unknown step in the options.
-  Plan(const Spec& spec, const Snapshot& snapshot, const PlanOptions& options = {});
+  Plan(const Spec& spec, const Snapshot& snapshot, const PlanOptions& options = {}, KnownSteps known = {});
 
   // In an order in which they could run one by one.
   const std::vector<PlannedStep>& steps() const { return steps_; }
   const PlannedStep* find(std::string_view name) const;
 
   bool anything_to_run() const;
+  // How many steps of the pipeline are not here because nothing that they depend on has changed.
+  std::size_t left_out() const { return known_.left_out; }
   // The step that the run was asked to end with.
   const std::optional<std::string>& until() const { return options_.until; }
   std::size_t count(PlannedStep::State state) const;
@@ -88,6 +96,7 @@ class Plan {
   const Spec& spec_;
   const Snapshot& snapshot_;
   PlanOptions options_;
+  KnownSteps known_;
   std::vector<PlannedStep> steps_;
   std::unordered_map<std::string, std::size_t> index_;
   std::vector<std::vector<std::size_t>> upstream_;

@@ -33,16 +33,18 @@ std::string git_revision(const std::filesystem::path& project) {
   }
 }
 
-std::string provenance_of(const Spec& spec, const Plan& plan, const std::string& git) {
+std::string provenance_of(const Spec& spec, const Plan& plan, const std::optional<Outline>& outline,
+                          const std::string& git) {
   Json steps = Json::object();
-  for (const PlannedStep& planned : plan.steps()) {
-    steps[planned.step->name] = {{"derivation", planned.derivation.hex()},
-                                 {"action_key", planned.action_key.hex()},
-                                 {"results", Json::array()}};
+  for_each_step(plan, outline, [&](const std::string& name, const PlannedStep& planned) {
+    Json results = Json::array();
     for (const Result& result : planned.chosen) {
-      steps[planned.step->name]["results"].push_back(result_id(result).hex());
+      results.push_back(result_id(result).hex());
     }
-  }
+    steps[name] = {{"derivation", planned.derivation.hex()},
+                   {"action_key", planned.action_key.hex()},
+                   {"results", std::move(results)}};
+  });
   Json provenance{{"pipeline", spec.name}, {"params", spec.params}, {"steps", std::move(steps)}};
   if (!git.empty()) {
     provenance["git"] = git;

@@ -6,6 +6,7 @@
 #include "pipeline/deploy/deployments.hpp"
 #include "pipeline/deploy/local_target.hpp"
 #include "pipeline/deploy/rollout.hpp"
+#include "pipeline/exec/outline.hpp"
 #include "pipeline/exec/snapshot.hpp"
 #include "pipeline/registry/gate.hpp"
 #include "pipeline/registry/provenance.hpp"
@@ -66,16 +67,15 @@ void check_alias_is_free(const Spec& spec, const Store& store) {
 // What the cached steps stand for now, so that the next plan can say what changed since.
 void write_down_cached(const Plan& plan, const Spec& spec, Store& store) {
   for (const PlannedStep& planned : plan.steps()) {
-    if (planned.state == PlannedStep::State::cached) {
+    if (planned.state == PlannedStep::State::cached && planned.action) {
       store.add_realization(spec.name, planned.step->name, planned.derivation, *planned.action,
                             planned.step->params);
     }
   }
 }
 
-RunStepRecord record_of(const PlannedStep& planned) {
-  RunStepRecord record{planned.step->name, planned.action_key, name_of(planned.state), {}, 0,
-                       planned.reasons};
+RunStepRecord record_of(const std::string& name, const PlannedStep& planned) {
+  RunStepRecord record{name, planned.action_key, name_of(planned.state), {}, 0, planned.reasons};
   for (const Result& result : planned.chosen) {
     record.chosen.push_back(result.id);
   }
@@ -88,12 +88,13 @@ RunStepRecord record_of(const PlannedStep& planned) {
   return record;
 }
 
-// How every step ended. What the plan says is all that it needs.
-void write_down_run(const Plan& plan, const History& history, std::int64_t run) {
+// How every step ended. What the plan and the outline say is all that it needs.
+void write_down_run(const Plan& plan, const std::optional<Outline>& outline, const History& history,
+                    std::int64_t run) {
   std::vector<RunStepRecord> records;
-  for (const PlannedStep& planned : plan.steps()) {
-    records.push_back(record_of(planned));
-  }
+  for_each_step(plan, outline, [&](const std::string& name, const PlannedStep& planned) {
+    records.push_back(record_of(name, planned));
+  });
   history.add_steps(run, records);
 }
 
@@ -130,9 +131,9 @@ bool is_complete(const Plan& plan) {
 }
 
 // The gate, then the release. Nothing when the gate held it back.
-std::optional<Release> publish(const Spec& spec, const Plan& plan, const Observed& observed,
-                               const std::string& git, Registry& registry, RunObserver& observer,
-                               RunReport& report) {
+std::optional<Release> publish(const Spec& spec, const Plan& plan, const std::optional<Outline>& outline,
+                               const Observed& observed, const std::string& git, Registry& registry,
+                               RunObserver& observer, RunReport& report) {
   const Output& output = *model_output(spec, plan);
   if (!output.folder) {
     throw Error(
@@ -145,8 +146,8 @@ std::optional<Release> publish(const Spec& spec, const Plan& plan, const Observe
     return std::nullopt;
   }
   observer.gate_passed(spec, report);
-  const Release release =
-      registry.publish(spec.model->name, output, release_metrics(spec, plan), provenance_of(spec, plan, git));
+  const Release release = registry.publish(spec.model->name, output, release_metrics(spec, plan),
+                                           provenance_of(spec, plan, outline, git));
   report.new_version = report.effects.publish == Effects::Publish::publish;
   report.changed = true;
   observer.published(release, report.new_version);
@@ -177,8 +178,9 @@ void deploy(const Spec& spec, const Store& store, Registry& registry, Target& ta
   }
 }
 
-void carry_out_effects(const Spec& spec, const Plan& plan, const std::string& git, const Store& store,
-                       Target* target, RunObserver& observer, RunReport& report) {
+void carry_out_effects(const Spec& spec, const Plan& plan, const std::optional<Outline>& outline,
+                       const std::string& git, const Store& store, Target* target, RunObserver& observer,
+                       RunReport& report) {
   if (!spec.model) {
     return;
   }
@@ -190,7 +192,7 @@ void carry_out_effects(const Spec& spec, const Plan& plan, const std::string& gi
   std::optional<Release> release = registry.resolve(spec.model->name, alias_of(spec));
   bool alias_moves = false;
   if (wanted == Effects::Publish::publish || wanted == Effects::Publish::move) {
-    if (const auto published = publish(spec, plan, observed, git, registry, observer, report)) {
+    if (const auto published = publish(spec, plan, outline, observed, git, registry, observer, report)) {
       release = published;
       report.release = published;
       alias_moves = true;
@@ -215,6 +217,62 @@ void carry_out_effects(const Spec& spec, const Plan& plan, const std::string& gi
   }
 }
 
+// What a run is planned from: the whole pipeline, or the part of it that may have changed since the last run.
+struct Beginning {
+  std::shared_ptr<const Spec> spec;
+  Snapshot snapshot;
+  KnownSteps known;
+  WatchedDependencies watched;
+  // For the next run's outline:
+  Outline::Key key;
+  FileStamp pipeline;
+  LookedAt looked_at;
+  std::optional<Outline> outline;  // where this is only a part
+  bool worth_remembering = false;
+
+  void remember(const Store& store, const Plan& plan) const {
+    if (worth_remembering) {
+      write_outline(store, key, pipeline, *spec, plan, snapshot, watched, looked_at,
+                    outline ? &*outline : nullptr);
+    }
+  }
+};
+
+bool begin_with_outline(Beginning& beginning, FileHashes& hashes, const Store& store) {
+  beginning.outline = Outline::find(store, beginning.key);
+  auto part = beginning.outline ? beginning.outline->look_again(store, hashes) : std::nullopt;
+  if (!part) {
+    beginning.outline.reset();
+    return false;
+  }
+  beginning.spec = std::make_shared<const Spec>(std::move(part->spec));
+  beginning.snapshot = std::move(part->snapshot);
+  beginning.snapshot.tools = beginning.key.tools;
+  beginning.known = std::move(part->known);
+  beginning.watched = std::move(part->watched);
+  beginning.worth_remembering = part->outdated;
+  return true;
+}
+
+Beginning begin(const RunRequest& request, const std::filesystem::path& file, const Programs& programs,
+                FileHashes& hashes, const Store* store) {
+  Beginning beginning;
+  const bool usual = request.plan.force.empty() && !request.plan.until && !request.dry_run;
+  beginning.looked_at = LookedAt::now(store);
+  beginning.pipeline = stamp_of(file).value_or(FileStamp{});
+  beginning.key = {file, request.set, find_tools(programs, hashes)};
+  if (usual && !request.whole && store != nullptr && begin_with_outline(beginning, hashes, *store)) {
+    return beginning;
+  }
+  beginning.spec = std::make_shared<const Spec>(load_spec(request.file, request.set));
+  static const NoResults no_results;
+  beginning.snapshot = take_snapshot(*beginning.spec, programs, hashes,
+                                     store != nullptr ? static_cast<const ResultSource&>(*store) : no_results,
+                                     &beginning.watched);
+  beginning.worth_remembering = usual;
+  return beginning;
+}
+
 }  // namespace
 
 const char* name_of(RunReport::Outcome outcome) {
@@ -231,17 +289,17 @@ const char* name_of(RunReport::Outcome outcome) {
 
 RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
   RunReport report;
-  report.spec = std::make_shared<const Spec>(load_spec(request.file, request.set));
-  const Spec& spec = *report.spec;
-  report.store = Store::default_directory(spec.project);
-  std::optional<Store> store = Store::open_existing(report.store);
   const Programs programs = Programs::beside_this_one();
+  const std::filesystem::path file = std::filesystem::absolute(request.file).lexically_normal();
+  report.store = Store::default_directory(file.parent_path());
+  std::optional<Store> store = Store::open_existing(report.store);
   FileHashes hashes(store ? &store->database() : nullptr);
+  Beginning beginning = begin(request, file, programs, hashes, store ? &*store : nullptr);
+  report.spec = beginning.spec;
+  const Spec& spec = *report.spec;
+  Snapshot& snapshot = beginning.snapshot;
   const std::unique_ptr<Target> target = target_of(spec, programs, report.store, hashes);
-  const NoResults no_results;
-  Snapshot snapshot =
-      take_snapshot(spec, programs, hashes, store ? static_cast<const ResultSource&>(*store) : no_results);
-  Plan plan(spec, snapshot, request.plan);
+  Plan plan(spec, snapshot, request.plan, std::move(beginning.known));
   const Observed observed = observe(spec, store ? &*store : nullptr, target.get());
   report.effects = plan_effects(spec, plan, observed, target ? target->wanted() : WantedServing{});
   observer.planned(plan, report.effects, spec);
@@ -264,13 +322,13 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
       const bool interrupted = execute(plan, spec, snapshot, programs, *store,
                                        std::make_shared<LocalRunner>(programs.agent), observer, options);
       report.outcome = interrupted ? Outcome::interrupted : Outcome::succeeded;
-      write_down_run(plan, run.history(), run.number());
+      write_down_run(plan, beginning.outline, run.history(), run.number());
       run.git = git_revision(spec.project);
       if (!is_complete(plan) && !interrupted) {
         report.outcome = Outcome::failed;
       }
       if (!interrupted) {
-        carry_out_effects(spec, plan, run.git, *store, target.get(), observer, report);
+        carry_out_effects(spec, plan, beginning.outline, run.git, *store, target.get(), observer, report);
       }
       run.outcome = report.outcome;
       run.release = report.release ? report.release->label() : "";
@@ -279,8 +337,10 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
       const Registry registry(*store);
       report.serving = registry.resolve(spec.model->name, alias_of(spec));
     }
+    beginning.remember(*store, plan);
   }
   report.steps = plan.steps();
+  report.left_out = plan.left_out();
   return report;
 }
 

@@ -49,6 +49,8 @@ class Store : public ResultSource {
   bool has_lost(const Digest& action_key) const override;
   std::optional<Realization> last_realization(const std::string& pipeline,
                                               const std::string& step) const override;
+  // Whether the bytes of every output are there.
+  bool is_complete(const Result& result) const;
   std::optional<Result> find_result(std::int64_t id) const;
   // The newest result of a key, failed or not.
   std::optional<Result> last_result(const Digest& action_key) const;
@@ -64,8 +66,6 @@ class Store : public ResultSource {
 
  private:
   Store(std::filesystem::path directory, std::unique_ptr<Database> database);
-  // Whether the bytes of every output are there.
-  bool is_complete(const Result& result) const;
   std::filesystem::path directory_;
   Blobs blobs_;
   std::unique_ptr<Database> database_;

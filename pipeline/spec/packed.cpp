@@ -1,0 +1,94 @@
+#include "pipeline/spec/packed.hpp"
+
+namespace mlpipe {
+
+// Every member of every struct, once, for both directions. A structured binding that misses one does not
+// compile.
+auto members(OneOf<Mark> auto& mark) {
+  auto& [line, column] = mark;
+  return std::tie(line, column);
+}
+auto members(OneOf<YamlNode> auto& node) {
+  auto& [kind, mark, scalar, quoted, items, entries] = node;
+  return std::tie(kind, mark, scalar, quoted, items, entries);
+}
+auto members(OneOf<YamlEntry> auto& entry) {
+  auto& [key, key_mark, value] = entry;
+  return std::tie(key, key_mark, value);
+}
+auto members(OneOf<Value> auto& value) {
+  auto& [kind, text, number, boolean] = value;
+  return std::tie(kind, text, number, boolean);
+}
+auto members(OneOf<Expression> auto& expression) {
+  auto& [kind, offset, constant, reference, operation, operands] = expression;
+  return std::tie(kind, offset, constant, reference, operation, operands);
+}
+auto members(OneOf<Input> auto& input) {
+  auto& [step, out] = input;
+  return std::tie(step, out);
+}
+auto members(OneOf<Dependency> auto& dependency) {
+  auto& [path, mark] = dependency;
+  return std::tie(path, mark);
+}
+auto members(OneOf<FetchAction> auto& fetch) {
+  auto& [url, sha256] = fetch;
+  return std::tie(url, sha256);
+}
+auto members(OneOf<TrainAction> auto& train) {
+  auto& [config, model_name] = train;
+  return std::tie(config, model_name);
+}
+auto members(OneOf<RunAction> auto& run) {
+  auto& [shell, arguments] = run;
+  return std::tie(shell, arguments);
+}
+auto members(OneOf<Selector> auto& selector) {
+  auto& [kind, metric, lowest, count, ids] = selector;
+  return std::tie(kind, metric, lowest, count, ids);
+}
+auto members(OneOf<Step> auto& step) {
+  auto& [name, mark, action, needs, deps, inputs, outs, metrics, environment, timeout, params, select] = step;
+  return std::tie(name, mark, action, needs, deps, inputs, outs, metrics, environment, timeout, params,
+                  select);
+}
+auto members(OneOf<ModelSpec> auto& model) {
+  auto& [name, from, gate, gate_text] = model;
+  return std::tie(name, from, gate, gate_text);
+}
+auto members(OneOf<DeploySpec> auto& deploy) {
+  auto& [alias, target, host, port] = deploy;
+  return std::tie(alias, target, host, port);
+}
+
+void pack_head(const Spec& spec, Packer& packer) {
+  const auto& [document, file, project, name, params, steps, model, deploy] = spec;
+  packer.put(file.string());
+  packer.put(project.string());
+  packer.put(name);
+  packer.put(params);
+  packer.put(model);
+  packer.put(deploy);
+}
+
+Spec unpack_head(Unpacker& unpacker) {
+  Spec spec;
+  spec.file = unpacker.get<std::string>();
+  spec.project = unpacker.get<std::string>();
+  unpacker.get(spec.name);
+  unpacker.get(spec.params);
+  unpacker.get(spec.model);
+  unpacker.get(spec.deploy);
+  return spec;
+}
+
+void pack_step(const Step& step, Packer& packer) {
+  packer.put(step);
+}
+
+Step unpack_step(Unpacker& unpacker) {
+  return unpacker.get<Step>();
+}
+
+}  // namespace mlpipe
