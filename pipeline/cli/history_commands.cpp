@@ -187,8 +187,8 @@ int show_command(const Invocation& invocation) {
     return 0;
   }
   fmt::print("run {} of {}  {}\n  started  {}{}\n", run.number, run.pipeline,
-             run.finished ? run.outcome : "runs, or was killed", format_local_time(run.started),
-             run.finished ? fmt::format(", took {}", took(run)) : "");
+             run.finished ? run.outcome : "unfinished: it runs now, or was killed",
+             format_local_time(run.started), run.finished ? fmt::format(", took {}", took(run)) : "");
   if (!run.git.empty()) {
     fmt::print("  git      {}\n", run.git);
   }

@@ -497,7 +497,8 @@ class Reader {
   // `model.select` is the selector of the step that `model.from` names, said in another place.
   void read_model_selector(const YamlNode& node, Step& step) {
     const auto selector = read_selector(node);
-    const YamlNode* own = root_.find("steps")->find(step.name)->find("select");
+    const YamlNode* written = root_.find("steps")->find(step.name);
+    const YamlNode* own = written != nullptr ? written->find("select") : nullptr;
     if (selector && own != nullptr && step.select != *selector) {
       diagnostics_.add(*node.find("select"),
                        fmt::format("step '{}' has `select: {}` already", step.name, step.select.text()),
@@ -508,7 +509,9 @@ class Reader {
       step.select = *selector;
     }
     if (step.select.takes_many()) {
-      diagnostics_.add(selector ? *node.find("select") : *own,
+      diagnostics_.add(selector         ? *node.find("select")
+                       : own != nullptr ? *own
+                                        : *node.find("from"),
                        fmt::format("`{}` chooses several results, and a model is one", step.select.text()),
                        "choose one with latest, best(METRIC), only or exact(ID)");
     }

@@ -23,9 +23,10 @@ RunRecord run_from_row(const Statement& row) {
   run.number = row.integer(0);
   run.pipeline = row.text(1);
   run.params = Json::parse(row.text(2)).get<std::map<std::string, std::string>>();
-  run.outcome = row.text(3);
+  run.outcome = "unfinished";
   run.started = from_milliseconds(row.integer(4));
   if (row.integer(5) != 0) {
+    run.outcome = row.text(3);
     run.finished = from_milliseconds(row.integer(5));
   }
   run.git = row.text(6);

@@ -17,7 +17,7 @@ struct RunRecord {
   std::int64_t number = 0;
   std::string pipeline;
   std::map<std::string, std::string> params;
-  std::string outcome;  // "succeeded", "failed", "interrupted"; "running": it runs, or was killed
+  std::string outcome;  // "succeeded", "failed", "interrupted"; "unfinished": it runs, or was killed
   std::string git;      // revision of the project; empty: not known
   std::string release;  // "digits:3", when the run published it or moved the alias to it
   std::chrono::system_clock::time_point started;

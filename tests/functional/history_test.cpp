@@ -1,4 +1,6 @@
 // The commands that explain: what a run did, why, and what differs.
+#include <csignal>
+
 #include "pipeline/base/digest.hpp"
 #include "pipeline/base/text.hpp"
 #include "tests/functional/project.hpp"
@@ -234,6 +236,24 @@ TEST_F(Told, GetCopiesAnOutput) {
   const Captured wrong = project_.mlpipe({"get", "first/al", "x"});
   EXPECT_TRUE(exits(wrong, 2));
   EXPECT_TRUE(has(wrong.error, "did you mean 'first/all'?"));
+}
+
+TEST_F(Told, ARunThatWasKilledIsUnfinishedAndTheNextOneHasItsResult) {
+  project_.pipeline(
+      "name: cut\nsteps:\n  one: { run: 'touch @SIDE@/began; while ! [ -e @SIDE@/go ]; do sleep 0.01; "
+      "done; touch o', outs: [o] }\n");
+  {
+    Background killed = project_.start({"run"});
+    project_.wait_for_side("began");
+    killed.signal(SIGKILL);
+    EXPECT_FALSE(killed.wait().ending.succeeded());
+  }
+  EXPECT_EQ(project_.json({"runs", "--json"}).at(0).at("outcome"), "unfinished");
+  EXPECT_TRUE(has(output({"show", "last"}), "unfinished: it runs now, or was killed"));
+  project_.touch_side("go");
+  run();
+  EXPECT_EQ(project_.json({"show", "last", "--json"}).at("outcome"), "succeeded");
+  EXPECT_EQ(why("one").at(0).at("results").at(0).at("run"), 2);
 }
 
 TEST_F(Told, LogsOfAnEarlierRun) {
