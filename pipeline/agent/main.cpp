@@ -17,6 +17,7 @@
 #include <span>
 
 #include "pipeline/agent/run.hpp"
+#include "pipeline/base/crash_point.hpp"
 #include "pipeline/base/error.hpp"
 
 namespace {
@@ -79,6 +80,7 @@ void run_agent(const fs::path& job_directory, const std::function<void(const mlp
   mlpipe::Agent agent(job_directory);
   fs::remove(job_directory / "exit.json");  // of an earlier run in the same folder
   ready(agent);
+  mlpipe::crash_point("start a job");
   mlpipe::Ending ending;
   ending.started = std::chrono::system_clock::now();
   try {
@@ -92,6 +94,7 @@ void run_agent(const fs::path& job_directory, const std::function<void(const mlp
     ending.failure = reason;
     ending.finished = std::chrono::system_clock::now();
   }
+  mlpipe::crash_point("end a job");
   mlpipe::write_ending(job_directory, ending);
 }
 

@@ -1,4 +1,6 @@
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <array>
 #include <random>
@@ -6,6 +8,7 @@
 
 #include "pipeline/agent/control.hpp"
 #include "pipeline/agent/job.hpp"
+#include "pipeline/base/crash_point.hpp"
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/process.hpp"
 #include "pipeline/base/text.hpp"
@@ -24,6 +27,28 @@ void start_agent(const fs::path& agent, const fs::path& job_directory, FileLock 
     throw Error(fmt::format("starting {} for {}: {}", agent.string(), job_directory.string(),
                             captured.error.empty() ? describe(captured.ending) : trim(captured.error)));
   }
+}
+
+AttachedAgent start_attached_agent(const fs::path& agent, const fs::path& job_directory,
+                                   const FileLock& lock) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+    throw_errno("making a pipe");
+  }
+  FileDescriptor ended(ends[0]);
+  const FileDescriptor held(ends[1]);  // by the agent and its guard, as long as they live
+  const FileDescriptor log = open_file(job_directory / "log", O_WRONLY | O_CREAT | O_APPEND, 0644);
+  Command command;
+  command.arguments = {agent.string(), "--lock-fd", std::to_string(lock.descriptor()),
+                       fs::absolute(job_directory).string()};
+  command.standard_output = log.get();
+  command.standard_error = log.get();
+  command.inherited = {lock.descriptor(), held.get()};
+  command.new_session = true;  // out of reach of the terminal's Ctrl-C and of its end
+  crash_point("start an agent");
+  AttachedAgent started{Process::start(command), std::move(ended)};
+  crash_point("started an agent");
+  return started;
 }
 
 bool cancel_job(const fs::path& job_directory) {

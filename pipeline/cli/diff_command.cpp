@@ -179,7 +179,7 @@ class RunDifference {
 }  // namespace
 
 int diff_command(const Invocation& invocation) {
-  const Store store = find_store(invocation);
+  const Store store = find_store_to_read(invocation);
   const History history(store);
   const RunDifference difference(history, find_run(history, *invocation.value("RUN")),
                                  find_run(history, *invocation.value("RUN2")));

@@ -63,7 +63,7 @@ int get_command(const Invocation& invocation) {
                   "`mlpipe run` makes one");
     }
     const fs::path to = destination_of(*invocation.value("TO"), out);
-    const Store store = *Store::open_existing(Store::default_directory(spec.project));
+    const Store store = *Store::open_to_read(Store::default_directory(spec.project));
     copy_outputs(store.blobs(), outputs, planned->step->select.takes_many(), to);
     if (!invocation.json()) {
       fmt::print(stderr, "{} is in {}\n", name, to.string());

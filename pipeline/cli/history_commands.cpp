@@ -141,7 +141,7 @@ void print_step(const History& history, const RunRecord& run, const RunStepRecor
 }  // namespace
 
 int runs_command(const Invocation& invocation) {
-  const Store store = find_store(invocation);
+  const Store store = find_store_to_read(invocation);
   const History history(store);
   const auto last = invocation.value("--last");
   const auto count = last ? parse_integer(*last) : shown_by_default;
@@ -173,7 +173,7 @@ int runs_command(const Invocation& invocation) {
 }
 
 int show_command(const Invocation& invocation) {
-  const Store store = find_store(invocation);
+  const Store store = find_store_to_read(invocation);
   const History history(store);
   const RunRecord run = find_run(history, *invocation.value("RUN"));
   const std::vector<RunStepRecord> steps = history.steps(run.number);

@@ -81,7 +81,7 @@ Result result_in_run(const History& history, const std::string& run_name, const 
 }  // namespace
 
 int logs_command(const Invocation& invocation) {
-  const Store store = find_store(invocation);
+  const Store store = find_store_to_read(invocation);
   const std::string name = *invocation.value("STEP");
   if (const auto run = invocation.value("--run")) {
     const Result result = result_in_run(History(store), *run, name);

@@ -72,7 +72,7 @@ std::map<std::string, std::string> origins_of(const Json& provenance) {
 }  // namespace
 
 int models_history_command(const Invocation& invocation) {
-  const Store store = find_store(invocation);
+  const Store store = find_store_to_read(invocation);
   const Registry registry(store);
   const History history(store);
   const std::string model = only_model(invocation, registry);
@@ -99,7 +99,7 @@ int models_history_command(const Invocation& invocation) {
 }
 
 int models_who_was_command(const Invocation& invocation) {
-  const Store store = find_store(invocation);
+  const Store store = find_store_to_read(invocation);
   const Registry registry(store);
   const std::string reference = *invocation.value("NAME@ALIAS");
   const std::size_t mark = reference.find('@');
@@ -145,7 +145,7 @@ int models_who_was_command(const Invocation& invocation) {
 }
 
 int models_diff_command(const Invocation& invocation) {
-  const Store store = find_store(invocation);
+  const Store store = find_store_to_read(invocation);
   const Registry registry(store);
   const Release before = registry.resolve_reference(*invocation.value("MODEL"));
   const Release after = registry.resolve_reference(*invocation.value("MODEL2"));

@@ -202,7 +202,7 @@ int why_command(const Invocation& invocation) {
       print_key(planned, invocation.json());
       return;
     }
-    const std::optional<Store> store = Store::open_existing(Store::default_directory(spec.project));
+    const std::optional<Store> store = Store::open_to_read(Store::default_directory(spec.project));
     const std::vector<Cause> causes = Causes(plan, spec, store ? &*store : nullptr).of(planned);
     if (invocation.json()) {
       print_json(causes);

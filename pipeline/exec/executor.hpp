@@ -28,7 +28,7 @@ class Observer {
  public:
   virtual ~Observer() = default;
   virtual void step_started(const RunningStep&) {}
-  // The step has its result. `job` has just been collected when it ran here.
+  // The step has its result, and it is on disk. Steps after it may have started before.
   virtual void step_finished(const PlannedStep&) {}
   // The step's upstream yielded what it once did, so a result is there.
   virtual void step_cached(const PlannedStep&) {}
@@ -39,6 +39,7 @@ class Observer {
 struct ExecutionOptions {
   std::size_t jobs = 1;                          // how many run at once
   const std::atomic<int>* interrupts = nullptr;  // above 0: start nothing more and end what runs
+  std::int64_t run = 0;                          // the run in the history that steps are written down for
 };
 
 // Runs what the plan needs, as many jobs at once as allowed; steps that do not depend on a failed one still

@@ -8,6 +8,7 @@
 
 #include <cstdlib>
 
+#include "pipeline/base/crash_point.hpp"
 #include "pipeline/base/error.hpp"
 
 namespace mlpipe {
@@ -88,7 +89,7 @@ std::map<std::string, std::string> environment_of(const Step& step, const fs::pa
     }
   }
   environment["LANG"] = "C.UTF-8";
-  environment["TMPDIR"] = (directory / "tmp").string();
+  environment["TMPDIR"] = directory.string();
   for (const auto& [name, value] : step.environment) {
     environment[name] = value;
   }
@@ -103,7 +104,7 @@ std::vector<std::string> arguments_of(const Step& step, const Snapshot& snapshot
             fetch->sha256,           "--output", step.outs.front()};
   }
   if (const auto* train = std::get_if<TrainAction>(&step.action)) {
-    write_file_atomically(work / training_file, to_json_text(train->config));
+    write_file_atomically(work / training_file, to_json_text(train->config), 0644, Durability::later);
     std::vector<std::string> arguments = {programs.train.string(),
                                           "--config",
                                           training_file,
@@ -142,9 +143,9 @@ PreparedJob prepare_job(const Spec& spec, const Plan& plan, const PlannedStep& p
   remove_tree(prepared.directory);
   const fs::path work = prepared.directory / "work";
   const fs::path checkpoints = store.checkpoint_directory(planned.action_key);
+  crash_point("make a job's folder");
   fs::create_directories(work);
-  fs::create_directories(prepared.directory / "tmp");
-  fs::create_directories(checkpoints);
+  crash_point("fill a job's folder");
   bring_dependencies(spec, step, snapshot, store, work);
   bring_inputs(plan, step, store, work);
   for (const std::string& out : step.outs) {
@@ -155,7 +156,7 @@ PreparedJob prepare_job(const Spec& spec, const Plan& plan, const PlannedStep& p
   job.environment = environment_of(step, prepared.directory, checkpoints);
   job.work_directory = work;
   job.timeout = step.timeout;
-  write_job(prepared.directory, job);
+  write_job(prepared.directory, job, Durability::later);
   return prepared;
 }
 

@@ -155,9 +155,16 @@ std::vector<Result> Plan::results_of(const Digest& action_key) const {
   for (const Result& result : results) {
     known.insert(result_id(result));
   }
-  std::copy_if(fresh->second.begin(), fresh->second.end(), std::back_inserter(results),
+  std::copy_if(fresh->second.results.begin(), fresh->second.results.end(), std::back_inserter(results),
                [&](const Result& result) { return known.insert(result_id(result)).second; });
   return results;
+}
+
+void Plan::stand(std::size_t index, std::vector<Result> chosen) {
+  steps_[index].chosen = std::move(chosen);
+  if (const auto fresh = fresh_.find(steps_[index].action_key); fresh != fresh_.end()) {
+    fresh->second.used_by.push_back(index);
+  }
 }
 
 bool Plan::is_stopped(std::size_t index) const {
@@ -199,7 +206,7 @@ void Plan::decide(std::size_t index) {
   }
   if (planned.action && choice.is_made() && !asked_for) {
     planned.state = State::cached;
-    planned.chosen = std::move(choice.results);
+    stand(index, std::move(choice.results));
   } else if (stopped != upstream_[index].end()) {
     planned.state = State::blocked;
     planned.reasons = {fmt::format("{} did not succeed", steps_[*stopped].step->name)};
@@ -246,7 +253,7 @@ std::vector<std::size_t> Plan::finish(std::size_t index, Result result) {
     block_after(index);
     return {};
   }
-  fresh_[planned.action_key].push_back(*planned.result);
+  fresh_[planned.action_key].results.push_back(*planned.result);
   const std::vector<Result> results = results_of(planned.action_key);
   Choice choice = choose(planned.step->select, results);
   if (choice.lacking > 0) {
@@ -262,7 +269,7 @@ std::vector<std::size_t> Plan::finish(std::size_t index, Result result) {
     return {};
   }
   planned.state = State::succeeded;
-  planned.chosen = std::move(choice.results);
+  stand(index, std::move(choice.results));
   planned.kept = why_kept(planned.step->select, planned.chosen, *planned.result);
   std::vector<std::size_t> settled = {index};
   for (std::size_t i = 0; i < settled.size(); ++i) {
@@ -283,6 +290,24 @@ std::vector<std::size_t> Plan::finish(std::size_t index, Result result) {
   }
   settled.erase(settled.begin());
   return settled;
+}
+
+void Plan::record(std::size_t index, std::int64_t id) {
+  PlannedStep& planned = steps_[index];
+  planned.result->id = id;
+  const Digest name = result_id(*planned.result);
+  const auto set_id = [&](std::vector<Result>& copies) {
+    for (Result& copy : copies) {
+      if (copy.id == 0 && result_id(copy) == name) {
+        copy.id = id;
+      }
+    }
+  };
+  Fresh& fresh = fresh_[planned.action_key];
+  set_id(fresh.results);
+  for (const std::size_t user : fresh.used_by) {
+    set_id(steps_[user].chosen);
+  }
 }
 
 void Plan::block_after(std::size_t index) {

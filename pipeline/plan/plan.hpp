@@ -82,12 +82,16 @@ class Plan {
   // ready, cached, or blocked; returns those that became cached, because what stands for the steps before
   // them is the same bytes as once before.
   std::vector<std::size_t> finish(std::size_t index, Result result);
+  // The result of an ended step has been written down, under this id.
+  void record(std::size_t index, std::int64_t id);
 
  private:
   void decide(std::size_t index);
   void block_after(std::size_t index);
   bool upstream_done(std::size_t index) const;
   std::optional<Recipe> action_of(std::size_t index) const;
+  // Makes the results what stands for the step.
+  void stand(std::size_t index, std::vector<Result> chosen);
   std::vector<Result> results_of(const Digest& action_key) const;
   std::vector<std::string> reasons_of(const PlannedStep& planned, const std::vector<Result>& results,
                                       const Choice& choice) const;
@@ -102,7 +106,12 @@ class Plan {
   std::vector<std::vector<std::size_t>> upstream_;
   std::vector<std::vector<std::size_t>> downstream_;
   std::set<std::size_t> ready_;
-  std::unordered_map<Digest, std::vector<Result>> fresh_;  // what this run yielded, the oldest first
+  // What this run yielded for a key, the oldest first, and the steps that it stands for.
+  struct Fresh {
+    std::vector<Result> results;
+    std::vector<std::size_t> used_by;
+  };
+  std::unordered_map<Digest, Fresh> fresh_;
 };
 
 const char* name_of(PlannedStep::State state);

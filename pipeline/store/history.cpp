@@ -61,6 +61,20 @@ bool says_all(const RunStepRecord& step) {
 
 }  // namespace
 
+RunStepRecord record_of(const std::string& name, const PlannedStep& planned) {
+  RunStepRecord record{name, planned.action_key, name_of(planned.state), {}, 0, planned.reasons};
+  for (const Result& result : planned.chosen) {
+    record.chosen.push_back(result.id);
+  }
+  if (planned.result) {
+    record.ran = planned.result->id;
+  }
+  if (!planned.kept.empty()) {
+    record.reasons.push_back(planned.kept);
+  }
+  return record;
+}
+
 std::int64_t History::begin(const std::string& pipeline,
                             const std::map<std::string, std::string>& params) const {
   const Database& database = store_.database();
@@ -76,31 +90,34 @@ std::int64_t History::begin(const std::string& pipeline,
   return number;
 }
 
-void History::add_steps(std::int64_t run, std::span<const RunStepRecord> steps) const {
+void History::add_step(std::int64_t run, const RunStepRecord& step) const {
   const Database& database = store_.database();
-  Transaction transaction(database);
-  for (const RunStepRecord& step : steps) {
+  database
+      .prepare(
+          "INSERT OR REPLACE INTO run_steps(run, step, action_key, outcome, result) VALUES(?, ?, ?, ?, ?)")
+      .bind(run)
+      .bind(step.step)
+      .bind(step.action_key)
+      .bind(step.outcome)
+      .bind(row_of(step))
+      .run();
+  if (!says_all(step)) {
     database
         .prepare(
-            "INSERT OR REPLACE INTO run_steps(run, step, action_key, outcome, result) VALUES(?, ?, ?, ?, ?)")
+            "INSERT OR REPLACE INTO run_step_details(run, step, ran, chosen, reasons) VALUES(?, ?, ?, ?, ?)")
         .bind(run)
         .bind(step.step)
-        .bind(step.action_key)
-        .bind(step.outcome)
-        .bind(row_of(step))
+        .bind(step.ran)
+        .bind(Json(step.chosen).dump())
+        .bind(Json(step.reasons).dump())
         .run();
-    if (!says_all(step)) {
-      database
-          .prepare(
-              "INSERT OR REPLACE INTO run_step_details(run, step, ran, chosen, reasons) VALUES(?, ?, ?, ?, "
-              "?)")
-          .bind(run)
-          .bind(step.step)
-          .bind(step.ran)
-          .bind(Json(step.chosen).dump())
-          .bind(Json(step.reasons).dump())
-          .run();
-    }
+  }
+}
+
+void History::add_steps(std::int64_t run, std::span<const RunStepRecord> steps) const {
+  Transaction transaction(store_.database());
+  for (const RunStepRecord& step : steps) {
+    add_step(run, step);
   }
   transaction.commit();
 }

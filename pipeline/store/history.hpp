@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/plan/plan.hpp"
 #include "pipeline/store/store.hpp"
 
 namespace mlpipe {
@@ -34,6 +35,9 @@ struct RunStepRecord {
   std::vector<std::string> reasons;  // why it ran, or was blocked
 };
 
+// As the plan says it.
+RunStepRecord record_of(const std::string& name, const PlannedStep& planned);
+
 // The runs that did something, in the store's index; a run that found nothing to do leaves no trace. Every
 // run has a row, each of its steps one, and what is to be said about a step besides that it was cached one
 // more.
@@ -44,6 +48,8 @@ class History {
 
   // Returns the run's number.
   std::int64_t begin(const std::string& pipeline, const std::map<std::string, std::string>& params) const;
+  // One step, in the caller's transaction; replaces what was written of it.
+  void add_step(std::int64_t run, const RunStepRecord& step) const;
   // All in one transaction.
   void add_steps(std::int64_t run, std::span<const RunStepRecord> steps) const;
   void end(std::int64_t run, const std::string& outcome, const std::string& git,
