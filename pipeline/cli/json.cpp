@@ -49,6 +49,15 @@ const char* name_of(Effects::Rollout rollout) {
   return "";
 }
 
+void add_outputs(const Result& result, Json& list) {
+  for (const Output& output : result.outputs) {
+    list.push_back({{"name", output.name},
+                    {"kind", output.folder ? "tree" : "file"},
+                    {"digest", "sha256:" + output.digest.hex()},
+                    {"bytes", output.bytes}});
+  }
+}
+
 Json to_json(const PlannedStep& planned) {
   Json json{{"step", planned.step->name},
             {"kind", planned.step->kind()},
@@ -58,20 +67,28 @@ Json to_json(const PlannedStep& planned) {
   if (planned.action) {
     json["action_key"] = planned.action_key.hex();
   }
-  if (planned.result) {
-    const Result& result = *planned.result;
-    json["seconds"] = std::chrono::duration<double>(result.finished - result.started).count();
-    json["metrics"] = result.metrics;
+  if (planned.step->select != Selector{}) {
+    json["select"] = planned.step->select.text();
+  }
+  if (planned.result || !planned.chosen.empty()) {
+    const Result& shown = planned.result ? *planned.result : planned.chosen.back();
+    json["seconds"] = std::chrono::duration<double>(shown.finished - shown.started).count();
+    json["metrics"] = planned.chosen.empty() ? shown.metrics : planned.metrics();
+    json["results"] = Json::array();
     json["outputs"] = Json::array();
-    for (const Output& output : result.outputs) {
-      json["outputs"].push_back({{"name", output.name},
-                                 {"kind", output.folder ? "tree" : "file"},
-                                 {"digest", "sha256:" + output.digest.hex()},
-                                 {"bytes", output.bytes}});
+    for (const Result& result : planned.chosen) {
+      json["results"].push_back(result_id(result).hex());
+      add_outputs(result, json["outputs"]);
     }
-    if (!result.succeeded) {
-      json["failure"] = result.failure;
+  }
+  if (planned.result) {
+    json["ran"] = {{"result", result_id(*planned.result).hex()}, {"metrics", planned.result->metrics}};
+    if (!planned.result->succeeded) {
+      json["failure"] = planned.result->failure;
     }
+  }
+  if (!planned.kept.empty()) {
+    json["kept"] = planned.kept;
   }
   return json;
 }

@@ -12,6 +12,7 @@
 #include "pipeline/base/file.hpp"
 #include "pipeline/base/text.hpp"
 #include "pipeline/cli/commands.hpp"
+#include "pipeline/cli/find_run.hpp"
 #include "pipeline/cli/find_store.hpp"
 #include "pipeline/deploy/deployments.hpp"
 #include "pipeline/deploy/local_target.hpp"
@@ -54,11 +55,39 @@ void show(const Invocation& invocation, const fs::path& path, const fs::path& lo
   show_file(path, lock, invocation.has("--follow"));
 }
 
+// What the step yielded in the run, or what stood for it there.
+Result result_in_run(const History& history, const std::string& run_name, const std::string& name) {
+  const RunRecord run = find_run(history, run_name);
+  std::vector<std::string> known;
+  for (const RunStepRecord& step : history.steps(run.number)) {
+    known.push_back(step.step);
+    if (step.step != name) {
+      continue;
+    }
+    const std::int64_t row = step.ran != 0 ? step.ran : step.chosen.empty() ? 0 : step.chosen.back();
+    if (row == 0) {
+      throw UsageError(fmt::format("{} did not run in run {}: it was {}", name, run.number, step.outcome));
+    }
+    if (auto result = history.result(row)) {
+      return std::move(*result);
+    }
+    throw Error(
+        fmt::format("the result of {} in run {} was collected, and its log with it", name, run.number));
+  }
+  throw UsageError(fmt::format("run {} had no step '{}'", run.number, printable(name)),
+                   suggest_name(name, known));
+}
+
 }  // namespace
 
 int logs_command(const Invocation& invocation) {
   const Store store = find_store_to_read(invocation);
   const std::string name = *invocation.value("STEP");
+  if (const auto run = invocation.value("--run")) {
+    const Result result = result_in_run(History(store), *run, name);
+    show(invocation, store.blobs().path_of_blob(result.log), store.lock_path(result.action_key), name);
+    return 0;
+  }
   if (const auto action_key = store.last_action_key(name)) {
     const fs::path running = store.job_directory(*action_key) / "log";
     std::error_code error;

@@ -7,6 +7,7 @@
 #include "pipeline/base/scalar.hpp"
 #include "pipeline/base/text.hpp"
 #include "pipeline/cli/commands.hpp"
+#include "pipeline/cli/find_model.hpp"
 #include "pipeline/cli/find_store.hpp"
 #include "pipeline/cli/json.hpp"
 #include "pipeline/deploy/deployments.hpp"
@@ -26,7 +27,7 @@ std::string aliases_text(const Release& release, const Registry& registry) {
   return join(names, ",");
 }
 
-std::string metrics_text(const Release& release, std::size_t most) {
+std::string shown_metrics(const Release& release, std::size_t most) {
   std::string text;
   for (const auto& [name, value] : release.metrics) {
     if (most-- == 0) {
@@ -35,41 +36,6 @@ std::string metrics_text(const Release& release, std::size_t most) {
     text += fmt::format("{}{} {:.4g}", text.empty() ? "" : "  ", name, value);
   }
   return text;
-}
-
-std::string only_model(const Invocation& invocation, const Registry& registry) {
-  if (const auto name = invocation.value("NAME")) {
-    return registry.resolve_reference(name->substr(0, name->find_first_of(":@"))).model;
-  }
-  const std::vector<std::string> models = registry.models();
-  if (models.empty()) {
-    throw UsageError("no model has been published from this store yet");
-  }
-  if (models.size() > 1) {
-    throw UsageError("this store holds several models: name one", join(models, ", "));
-  }
-  return models.front();
-}
-
-std::string only_alias(const Invocation& invocation, const Registry& registry, const std::string& model) {
-  const std::map<std::string, int> aliases = registry.aliases(model);
-  std::vector<std::string> names;
-  names.reserve(aliases.size());
-  for (const auto& [name, version] : aliases) {
-    names.push_back(name);
-  }
-  if (const auto named = invocation.value("--alias")) {
-    if (!aliases.contains(*named)) {
-      throw UsageError(fmt::format("{} has no alias '{}'", model, printable(*named)),
-                       suggest_name(*named, names));
-    }
-    return *named;
-  }
-  if (names.size() != 1) {
-    throw UsageError(fmt::format("{} has several aliases: choose one with --alias", model),
-                     join(names, ", "));
-  }
-  return names.front();
 }
 
 void report_move(const Invocation& invocation, const Release& release, const std::string& alias,
@@ -104,7 +70,7 @@ int models_list_command(const Invocation& invocation) {
   for (const Release& release : all) {
     fmt::print("{:<16} {:<8} {}  {:<10} {}  {}{}\n", release.label(), aliases_text(release, registry),
                format_time(release.published), format_bytes(release.artifact.bytes),
-               release.artifact.digest.short_hex(), metrics_text(release, few),
+               release.artifact.digest.short_hex(), shown_metrics(release, few),
                registry.has_files(release) ? "" : "  (its files are not in the store any more)");
   }
   return 0;
@@ -123,7 +89,7 @@ int models_show_command(const Invocation& invocation) {
       "{}\n  published  {}\n  digest     sha256:{}\n  size       {}\n  aliases    {}\n  metrics    {}\n",
       release.label(), format_time(release.published), release.artifact.digest.hex(),
       format_bytes(release.artifact.bytes), aliases_text(release, registry),
-      metrics_text(release, release.metrics.size()));
+      shown_metrics(release, release.metrics.size()));
   fmt::print("  pipeline   {}\n", provenance.value("pipeline", ""));
   if (provenance.contains("git")) {
     fmt::print("  git        {}\n", provenance["git"].get<std::string>());

@@ -74,11 +74,11 @@ std::string rollout_text(const Effects& effects) {
 // A request to try: the first held-out example of the training, or zeros.
 std::string example_data(const Release& release, const RunReport& report, const Blobs& blobs) {
   for (const PlannedStep& planned : report.steps) {
-    const Output* output = planned.result ? planned.result->find_output("report") : nullptr;
-    if (output == nullptr || planned.step->name != report.spec->model->from.step) {
+    const std::vector<Output> reports = planned.outputs("report");
+    if (reports.empty() || planned.step->name != report.spec->model->from.step) {
       continue;
     }
-    const auto lines = read_file_if_exists(blobs.path_of(*output) / "held-out.jsonl");
+    const auto lines = read_file_if_exists(blobs.path_of(reports.front()) / "held-out.jsonl");
     const auto json =
         nlohmann::json::parse(lines.value_or("").substr(0, lines.value_or("").find('\n')), nullptr, false);
     if (json.is_object() && json.contains("data")) {
@@ -204,6 +204,12 @@ void Reporter::step_finished(const PlannedStep& planned) {
       }
     }
     say(fmt::format("{} {}  {}{}", terminal_.green("✓"), name, duration_of(result), terminal_.dim(metrics)));
+    if (!planned.kept.empty()) {
+      say("    " + planned.kept);
+    }
+    if (planned.state != State::succeeded) {  // its selector wants more, or cannot choose
+      say(fmt::format("    {}: {}", name_of(planned.state), join(planned.reasons, ", ")));
+    }
     return;
   }
   say(fmt::format("{} {}  {}", terminal_.red("✗"), name, printable(result.failure)));

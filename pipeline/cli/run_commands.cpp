@@ -6,12 +6,12 @@
 #include <cstdio>
 
 #include "pipeline/base/error.hpp"
-#include "pipeline/base/scalar.hpp"
 #include "pipeline/base/text.hpp"
 #include "pipeline/cli/commands.hpp"
 #include "pipeline/cli/find_store.hpp"
 #include "pipeline/cli/json.hpp"
 #include "pipeline/cli/reporter.hpp"
+#include "pipeline/cli/with_plan.hpp"
 #include "pipeline/exec/snapshot.hpp"
 
 namespace mlpipe {
@@ -21,7 +21,6 @@ constexpr int exit_done = 0;
 constexpr int exit_failed = 1;
 constexpr int exit_wrong_request = 2;
 constexpr int exit_interrupted = 130;
-constexpr std::int64_t most_jobs = 10'000;
 
 // A signal handler can reach nothing but this.
 std::atomic<int> interrupts = 0;  // NOLINT: see above
@@ -40,31 +39,11 @@ void catch_interrupts() {
   ::sigaction(SIGTERM, &action, nullptr);
 }
 
-RunRequest request_of(const Invocation& invocation) {
-  RunRequest request;
-  request.file = pipeline_file(invocation);
-  request.set = invocation.all("--set");
-  for (const std::string& step : invocation.all("--force")) {
-    request.plan.force.insert(step);
-  }
-  request.plan.until = invocation.value("--until");
-  if (const auto jobs = invocation.value("--jobs")) {
-    const auto count = parse_integer(*jobs);
-    if (!count || *count < 1 || *count > most_jobs) {
-      throw UsageError(fmt::format("--jobs {}: expected a whole number from 1", printable(*jobs)));
-    }
-    request.jobs = static_cast<std::size_t>(*count);
-  }
-  return request;
-}
+}  // namespace
 
-// Shows the plan and nothing else.
-class PlanReporter : public RunObserver {
- public:
-  explicit PlanReporter(bool json) : json_(json) {}
-
-  void planned(const Plan& plan, const Effects& effects, const Spec& spec) override {
-    if (json_) {
+int plan_command(const Invocation& invocation) {
+  with_plan(invocation, [&](const Plan& plan, const Effects& effects, const Spec& spec) {
+    if (invocation.json()) {
       fmt::print("{}", plan_json(plan, effects, spec));
       return;
     }
@@ -73,19 +52,7 @@ class PlanReporter : public RunObserver {
     if (!plan.anything_to_run() && effects.nothing_to_do()) {
       fmt::print("nothing changed: a run would do nothing\n");
     }
-  }
-
- private:
-  bool json_;
-};
-
-}  // namespace
-
-int plan_command(const Invocation& invocation) {
-  RunRequest request = request_of(invocation);
-  request.dry_run = true;
-  PlanReporter reporter(invocation.json());
-  run_pipeline(request, reporter);
+  });
   return exit_done;
 }
 

@@ -1,5 +1,9 @@
 #include "pipeline/exec/committer.hpp"
 
+#include <algorithm>
+
+#include "pipeline/store/history.hpp"
+
 namespace mlpipe {
 namespace {
 
@@ -7,6 +11,14 @@ using namespace std::chrono_literals;
 
 // How long a step may wait for others to be written down with. A sync and a transaction take about 1 ms.
 constexpr auto patience = 20ms;
+
+// With the id that its new result has just been given.
+RunStepRecord record_of(const PlannedStep& planned, std::int64_t result) {
+  RunStepRecord record = mlpipe::record_of(planned.step->name, planned);
+  record.ran = result;
+  std::replace(record.chosen.begin(), record.chosen.end(), std::int64_t{0}, result);
+  return record;
+}
 
 }  // namespace
 
@@ -38,11 +50,13 @@ std::vector<Committer::Committed> Committer::commit() {
                            planned->step->params);
   }
   for (const Ended& ended : ended_) {
-    const Result& result = *ended.planned->result;
-    committed.push_back({ended.index, result.id != 0 ? result.id : store_.add_result(result)});
+    const std::optional<Result>& result = ended.planned->result;
+    committed.push_back({ended.index, 0});
+    if (result) {
+      committed.back().result = result->id != 0 ? result->id : store_.add_result(*result);
+    }
     if (run_ != 0) {
-      store_.add_run_step(run_, ended.planned->step->name, ended.planned->action_key,
-                          name_of(ended.planned->state), committed.back().result);
+      History(store_).add_step(run_, record_of(*ended.planned, committed.back().result));
     }
   }
   transaction.commit();

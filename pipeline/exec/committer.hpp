@@ -40,7 +40,7 @@ class Committer {
 
   struct Committed {
     std::size_t index = 0;
-    std::int64_t result = 0;  // its id
+    std::int64_t result = 0;  // its id; 0: it did not run
   };
   // Writes down what waits; on disk when it returns. In the order in which it was added.
   std::vector<Committed> commit();

@@ -260,11 +260,16 @@ class Executor {
       committer_.add_realization(plan_.steps()[other]);
       committer_.add({other, &plan_.steps()[other], {}, std::nullopt});
     }
+    if (plan_.steps()[index].state == PlannedStep::State::run) {
+      commit();  // its selector wants more, and the next attempt needs the key's lock
+    }
   }
 
   void commit() {
     for (const Committer::Committed& committed : committer_.commit()) {
-      plan_.record(committed.index, committed.result);
+      if (committed.result != 0) {
+        plan_.record(committed.index, committed.result);
+      }
       const PlannedStep& planned = plan_.steps()[committed.index];
       if (planned.state == PlannedStep::State::cached) {
         observer_.step_cached(planned);

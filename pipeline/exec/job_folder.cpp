@@ -57,15 +57,25 @@ void bring_dependencies(const Spec& spec, const Step& step, const Snapshot& snap
 
 // Links suffice where permissions keep a job from writing into the store; for root they do not, so it gets
 // copies.
+void bring_input(const Output& output, const fs::path& to, const Store& store) {
+  fs::create_directories(to.parent_path());
+  if (::geteuid() == 0) {
+    store.blobs().copy_to(output, to);
+  } else {
+    fs::create_symlink(store.blobs().path_of(output), to);
+  }
+}
+
 void bring_inputs(const Plan& plan, const Step& step, const Store& store, const fs::path& work) {
   for (const Input& input : step.inputs) {
-    const Output& output = *plan.find(input.step)->result->find_output(input.out);
-    const fs::path to = work / input.path();
-    fs::create_directories(to.parent_path());
-    if (::geteuid() == 0) {
-      store.blobs().copy_to(output, to);
-    } else {
-      fs::create_symlink(store.blobs().path_of(output), to);
+    const PlannedStep& before = *plan.find(input.step);
+    const std::vector<Output> outputs = before.outputs(input.out);
+    if (!before.step->select.takes_many()) {
+      bring_input(outputs.front(), work / input.path(), store);
+      continue;
+    }
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      bring_input(outputs[i], work / input.path() / position_name(i, outputs.size()), store);
     }
   }
 }
@@ -117,6 +127,10 @@ std::vector<std::string> arguments_of(const Step& step, const Snapshot& snapshot
 }
 
 }  // namespace
+
+std::string position_name(std::size_t index, std::size_t count) {
+  return fmt::format("{:0{}}", index + 1, std::to_string(count).size());
+}
 
 PreparedJob job_of(const Store& store, const Digest& action_key) {
   return {store.job_directory(action_key), store.lock_path(action_key)};

@@ -105,8 +105,8 @@ auto members(OneOf<Result> auto& result) {
 }
 // What is known of a step whatever the run; why it ran, and its recipe, are of that run.
 auto members(OneOf<PlannedStep> auto& planned) {
-  auto& [step, state, forced, reasons, derivation, action, action_key, result] = planned;
-  return std::tie(derivation, action_key, result);
+  auto& [step, state, forced, reasons, derivation, action, action_key, chosen, result, kept] = planned;
+  return std::tie(derivation, action_key, chosen);
 }
 
 namespace {
@@ -170,8 +170,8 @@ std::unordered_map<Digest, std::int64_t> results_since(const Store& store, std::
 }
 
 bool bytes_are_there(const Store& store, const PlannedStep& planned) {
-  return std::all_of(planned.result->outputs.begin(), planned.result->outputs.end(),
-                     [&](const Output& output) { return store.blobs().contains(output); });
+  return std::all_of(planned.chosen.begin(), planned.chosen.end(),
+                     [&](const Result& result) { return store.is_complete(result); });
 }
 
 // Replaced as a whole or not at all. It is not synced: its digests tell when a power cut tore it.
@@ -570,7 +570,7 @@ class OutlineWriter {
                 std::string_view upstream, std::string_view step) {
     bool closed = planned.state == State::cached || planned.state == State::succeeded;
     if (const auto added = added_.find(planned.action_key); closed && added != added_.end()) {
-      closed = added->second == planned.result->id;
+      closed = added->second == (planned.result ? *planned.result : planned.chosen.back()).id;
     }
     Packer packed;
     packed.put(planned);

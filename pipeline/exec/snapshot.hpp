@@ -31,6 +31,7 @@ void hash_dependencies(const std::filesystem::path& project, FileHashes& hashes,
 class NoResults : public ResultSource {
  public:
   std::vector<Result> results(const Digest&) const override { return {}; }
+  bool has_lost(const Digest&) const override { return false; }
   std::optional<Realization> last_realization(const std::string&, const std::string&) const override {
     return {};
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "pipeline/base/scalar.hpp"
+#include "pipeline/base/text.hpp"
 
 namespace mlpipe {
 namespace {
@@ -64,8 +65,13 @@ void add_action(const Step& step, const Tools& tools, Recipe& recipe) {
 
 }  // namespace
 
-std::string name_of(const Output& output) {
-  return (output.folder ? "tree:" : "file:") + output.digest.hex();
+std::string name_of(std::span<const Output> outputs, bool several) {
+  std::vector<std::string> names;
+  names.reserve(outputs.size());
+  for (const Output& output : outputs) {
+    names.push_back((output.folder ? "tree:" : "file:") + output.digest.hex());
+  }
+  return (several ? "several " : "") + join(names, " ");
 }
 
 Recipe recipe_of(const Step& step, const Snapshot& snapshot, const InputName& input_name) {

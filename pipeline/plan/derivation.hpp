@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 
 #include "pipeline/plan/recipe.hpp"
@@ -18,7 +19,8 @@ using InputName = std::function<std::string(const Input&)>;
 // keys, params that it does not use, times, absolute paths.
 Recipe recipe_of(const Step& step, const Snapshot& snapshot, const InputName& input_name);
 
-// "tree:3f…" or "file:3f…".
-std::string name_of(const Output& output);
+// "tree:3f…" or "file:3f…"; of an output that stands for a folder of several results' own: "several tree:3f…
+// tree:81…", in the order of the folder.
+std::string name_of(std::span<const Output> outputs, bool several);
 
 }  // namespace mlpipe

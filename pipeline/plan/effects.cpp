@@ -74,7 +74,7 @@ const Output* model_output(const Spec& spec, const Plan& plan) {
   const PlannedStep* step = spec.model ? plan.find(spec.model->from.step) : nullptr;
   const bool done = step != nullptr && (step->state == PlannedStep::State::cached ||
                                         step->state == PlannedStep::State::succeeded);
-  return done ? step->result->find_output(spec.model->from.out) : nullptr;
+  return done ? step->chosen.front().find_output(spec.model->from.out) : nullptr;
 }
 
 Effects plan_effects(const Spec& spec, const Plan& plan, const Observed& observed,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "pipeline/base/text.hpp"
 #include "pipeline/plan/explain.hpp"
@@ -49,6 +50,30 @@ const Output* Result::find_output(std::string_view name) const {
   return found == outputs.end() ? nullptr : &*found;
 }
 
+std::vector<Output> PlannedStep::outputs(std::string_view out) const {
+  std::vector<Output> found;
+  for (const Result& one : chosen) {
+    if (const Output* output = one.find_output(out)) {
+      found.push_back(*output);
+    }
+  }
+  return found;
+}
+
+std::map<std::string, double> PlannedStep::metrics() const {
+  std::map<std::string, std::vector<double>> values;
+  for (const Result& one : chosen) {
+    for (const auto& [name, value] : one.metrics) {
+      values[name].push_back(value);
+    }
+  }
+  std::map<std::string, double> means;
+  for (const auto& [name, each] : values) {
+    means[name] = std::accumulate(each.begin(), each.end(), 0.0) / static_cast<double>(each.size());
+  }
+  return means;
+}
+
 Plan::Plan(const Spec& spec, const Snapshot& snapshot, const PlanOptions& options, KnownSteps known)
     : spec_(spec), snapshot_(snapshot), options_(options), known_(std::move(known)) {
   check_names(spec, options);
@@ -74,9 +99,11 @@ Plan::Plan(const Spec& spec, const Snapshot& snapshot, const PlanOptions& option
       upstream_[index].push_back(index_.at(name));
       downstream_[index_.at(name)].push_back(index);
     }
-    steps_[index].derivation = recipe_of(step, snapshot_, [this](const Input& input) {
-                                 return "derivation:" + steps_[index_.at(input.step)].derivation.hex();
-                               }).digest();
+    steps_[index].derivation =
+        recipe_of(step, snapshot_, [this](const Input& input) {
+          const PlannedStep& before = steps_[index_.at(input.step)];
+          return fmt::format("derivation:{} {}", before.derivation.hex(), before.step->select.text());
+        }).digest();
     decide(index);
   }
 }
@@ -107,46 +134,99 @@ std::optional<Recipe> Plan::action_of(std::size_t index) const {
   const Step& step = *steps_[index].step;
   for (const Input& input : step.inputs) {
     const PlannedStep& before = steps_[index_.at(input.step)];
-    if (!has_result(before.state) || before.result->find_output(input.out) == nullptr) {
+    if (!has_result(before.state) || before.outputs(input.out).empty()) {
       return std::nullopt;
     }
   }
   return recipe_of(step, snapshot_, [&](const Input& input) {
-    return name_of(*steps_[index_.at(input.step)].result->find_output(input.out));
+    const PlannedStep& before = steps_[index_.at(input.step)];
+    return name_of(before.outputs(input.out), before.step->select.takes_many());
   });
+}
+
+std::vector<Result> Plan::results_of(const Digest& action_key) const {
+  std::vector<Result> results = snapshot_.results->results(action_key);
+  const auto fresh = fresh_.find(action_key);
+  if (fresh == fresh_.end()) {
+    return results;
+  }
+  // What this run yielded may be in the source already.
+  std::set<Digest> known;
+  for (const Result& result : results) {
+    known.insert(result_id(result));
+  }
+  std::copy_if(fresh->second.results.begin(), fresh->second.results.end(), std::back_inserter(results),
+               [&](const Result& result) { return known.insert(result_id(result)).second; });
+  return results;
+}
+
+void Plan::stand(std::size_t index, std::vector<Result> chosen) {
+  steps_[index].chosen = std::move(chosen);
+  if (const auto fresh = fresh_.find(steps_[index].action_key); fresh != fresh_.end()) {
+    fresh->second.used_by.push_back(index);
+  }
+}
+
+bool Plan::is_stopped(std::size_t index) const {
+  const State state = steps_[index].state;
+  return state == State::failed || state == State::blocked;
+}
+
+std::vector<std::string> Plan::reasons_of(const PlannedStep& planned, const std::vector<Result>& results,
+                                          const Choice& choice) const {
+  if (choice.lacking > 0 && choice.succeeded > 0) {
+    return {fmt::format("{} of {} results", choice.succeeded, choice.succeeded + choice.lacking)};
+  }
+  if (options_.force.contains(planned.step->name)) {
+    return {"forced"};
+  }
+  if (!results.empty()) {
+    return {fmt::format("{} the last time", results.back().failure)};
+  }
+  if (snapshot_.results->has_lost(planned.action_key)) {
+    return {"the bytes of its result are gone from the store"};
+  }
+  return reasons_to_run(*planned.step, *planned.action,
+                        snapshot_.results->last_realization(spec_.name, planned.step->name));
 }
 
 void Plan::decide(std::size_t index) {
   PlannedStep& planned = steps_[index];
   planned.reasons.clear();
   planned.action = action_of(index);
-  if (!planned.action) {
+  const auto stopped = std::find_if(upstream_[index].begin(), upstream_[index].end(),
+                                    [this](std::size_t before) { return is_stopped(before); });
+  const bool asked_for = options_.force.contains(planned.step->name);
+  std::vector<Result> results;
+  Choice choice;
+  if (planned.action) {
+    planned.action_key = planned.action->digest();
+    results = results_of(planned.action_key);
+    choice = choose(planned.step->select, results);
+  }
+  if (planned.action && choice.is_made() && !asked_for) {
+    planned.state = State::cached;
+    stand(index, std::move(choice.results));
+  } else if (stopped != upstream_[index].end()) {
+    planned.state = State::blocked;
+    planned.reasons = {fmt::format("{} did not succeed", steps_[*stopped].step->name)};
+  } else if (!planned.action) {
     planned.state = State::undecided;
     for (const std::size_t before : upstream_[index]) {
       if (!has_result(steps_[before].state)) {
         planned.reasons.push_back("after " + steps_[before].step->name);
       }
     }
-    return;
-  }
-  planned.action_key = planned.action->digest();
-  const std::vector<Result> results = snapshot_.results->results(planned.action_key);
-  const auto latest =
-      std::find_if(results.rbegin(), results.rend(), [](const Result& one) { return one.succeeded; });
-  planned.forced = options_.force.contains(planned.step->name);
-  if (latest != results.rend() && !planned.forced) {
-    planned.state = State::cached;
-    planned.result = *latest;
-    return;
-  }
-  planned.state = State::run;
-  planned.reasons = planned.forced
-                        ? std::vector<std::string>{"forced"}
-                        : reasons_to_run(*planned.step, *planned.action,
-                                         snapshot_.results->last_realization(spec_.name, planned.step->name),
-                                         results.empty() ? "" : results.back().failure);
-  if (upstream_done(index)) {
-    ready_.insert(index);
+  } else if (!choice.problem.empty() && !asked_for) {
+    planned.state = State::blocked;
+    planned.reasons = {std::move(choice.problem)};
+  } else {
+    planned.state = State::run;
+    planned.forced = asked_for || choice.succeeded > 0;
+    planned.reasons = reasons_of(planned, results, choice);
+    if (upstream_done(index)) {
+      ready_.insert(index);
+    }
   }
 }
 
@@ -167,13 +247,30 @@ void Plan::put_back(std::size_t index) {
 
 std::vector<std::size_t> Plan::finish(std::size_t index, Result result) {
   PlannedStep& planned = steps_[index];
-  const bool succeeded = result.succeeded;
-  planned.state = succeeded ? State::succeeded : State::failed;
   planned.result = std::move(result);
-  if (!succeeded) {
+  if (!planned.result->succeeded) {
+    planned.state = State::failed;
     block_after(index);
     return {};
   }
+  fresh_[planned.action_key].results.push_back(*planned.result);
+  const std::vector<Result> results = results_of(planned.action_key);
+  Choice choice = choose(planned.step->select, results);
+  if (choice.lacking > 0) {
+    planned.forced = true;
+    planned.reasons = reasons_of(planned, results, choice);
+    put_back(index);
+    return {};
+  }
+  if (!choice.problem.empty()) {
+    planned.state = State::blocked;
+    planned.reasons = {std::move(choice.problem)};
+    block_after(index);
+    return {};
+  }
+  planned.state = State::succeeded;
+  stand(index, std::move(choice.results));
+  planned.kept = why_kept(planned.step->select, planned.chosen, *planned.result);
   std::vector<std::size_t> settled = {index};
   for (std::size_t i = 0; i < settled.size(); ++i) {
     const std::size_t before = settled[i];
@@ -183,6 +280,8 @@ std::vector<std::size_t> Plan::finish(std::size_t index, Result result) {
         decide(after);
         if (next.state == State::cached) {
           settled.push_back(after);
+        } else if (next.state == State::blocked) {
+          block_after(after);
         }
       } else if (next.state == State::run && upstream_done(after)) {
         ready_.insert(after);
@@ -194,7 +293,21 @@ std::vector<std::size_t> Plan::finish(std::size_t index, Result result) {
 }
 
 void Plan::record(std::size_t index, std::int64_t id) {
-  steps_[index].result->id = id;
+  PlannedStep& planned = steps_[index];
+  planned.result->id = id;
+  const Digest name = result_id(*planned.result);
+  const auto set_id = [&](std::vector<Result>& copies) {
+    for (Result& copy : copies) {
+      if (copy.id == 0 && result_id(copy) == name) {
+        copy.id = id;
+      }
+    }
+  };
+  Fresh& fresh = fresh_[planned.action_key];
+  set_id(fresh.results);
+  for (const std::size_t user : fresh.used_by) {
+    set_id(steps_[user].chosen);
+  }
 }
 
 void Plan::block_after(std::size_t index) {

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "pipeline/plan/choose.hpp"
 #include "pipeline/plan/derivation.hpp"
 #include "pipeline/plan/result.hpp"
 #include "pipeline/plan/snapshot.hpp"
@@ -22,17 +24,24 @@ struct PlannedStep {
     running,
     succeeded,  // it ran
     failed,     // it ran
-    blocked,    // a step before it failed
+    blocked,    // a step before it did not succeed, or its selector cannot choose
   };
 
   const Step* step = nullptr;
   State state = State::undecided;
-  bool forced = false;               // it runs although a result may be there
+  bool forced = false;  // it runs although a result is there: the selector wants more, or --force
   std::vector<std::string> reasons;  // why it runs, or what it waits for or is blocked by
   Digest derivation;
   std::optional<Recipe> action;  // known once its inputs are
   Digest action_key;
-  std::optional<Result> result;  // what stands for it, once there is one
+  std::vector<Result> chosen;    // what stands for it, the oldest first; one, unless the selector takes many
+  std::optional<Result> result;  // what it yielded in this run, failed or not
+  std::string kept;              // why that is not what stands for it: an older result goes on doing so
+
+  // What stands for an output: one, or one of each chosen result where the selector takes many.
+  std::vector<Output> outputs(std::string_view out) const;
+  // Of what stands for it; where several results do, their means.
+  std::map<std::string, double> metrics() const;
 };
 
 struct PlanOptions {
@@ -69,8 +78,9 @@ class Plan {
   std::optional<std::size_t> take_ready();
   // Gives a running step back: it is ready again.
   void put_back(std::size_t index);
-  // A running step ended. Steps after it become ready, cached, or blocked; returns those that became cached,
-  // because the steps before them yielded the same bytes as once before.
+  // A running step ended; it is ready again when its selector wants more results. Steps after it become
+  // ready, cached, or blocked; returns those that became cached, because what stands for the steps before
+  // them is the same bytes as once before.
   std::vector<std::size_t> finish(std::size_t index, Result result);
   // The result of an ended step has been written down, under this id.
   void record(std::size_t index, std::int64_t id);
@@ -80,6 +90,12 @@ class Plan {
   void block_after(std::size_t index);
   bool upstream_done(std::size_t index) const;
   std::optional<Recipe> action_of(std::size_t index) const;
+  // Makes the results what stands for the step.
+  void stand(std::size_t index, std::vector<Result> chosen);
+  std::vector<Result> results_of(const Digest& action_key) const;
+  std::vector<std::string> reasons_of(const PlannedStep& planned, const std::vector<Result>& results,
+                                      const Choice& choice) const;
+  bool is_stopped(std::size_t index) const;
 
   const Spec& spec_;
   const Snapshot& snapshot_;
@@ -90,6 +106,12 @@ class Plan {
   std::vector<std::vector<std::size_t>> upstream_;
   std::vector<std::vector<std::size_t>> downstream_;
   std::set<std::size_t> ready_;
+  // What this run yielded for a key, the oldest first, and the steps that it stands for.
+  struct Fresh {
+    std::vector<Result> results;
+    std::vector<std::size_t> used_by;
+  };
+  std::unordered_map<Digest, Fresh> fresh_;
 };
 
 const char* name_of(PlannedStep::State state);

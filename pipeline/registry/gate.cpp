@@ -12,14 +12,13 @@ std::string joined(const std::vector<std::string>& parts, std::size_t from) {
   return join(std::span(parts).subspan(from), ".");
 }
 
-const std::map<std::string, double>& metrics_of(const Plan& plan, const std::string& step) {
-  static const std::map<std::string, double> none;
+std::map<std::string, double> metrics_of(const Plan& plan, const std::string& step) {
   const PlannedStep* planned = plan.find(step);
-  return planned != nullptr && planned->result ? planned->result->metrics : none;
+  return planned != nullptr ? planned->metrics() : std::map<std::string, double>{};
 }
 
 Value metric(const Plan& plan, const std::string& step, const std::string& name, std::size_t offset) {
-  const auto& metrics = metrics_of(plan, step);
+  const auto metrics = metrics_of(plan, step);
   const auto found = metrics.find(name);
   if (found != metrics.end()) {
     return Value::of_number(found->second);
@@ -59,11 +58,8 @@ Value look_up(const Spec& spec, const Plan& plan, const std::optional<AliasState
 std::map<std::string, double> release_metrics(const Spec& spec, const Plan& plan) {
   std::map<std::string, double> metrics;
   for (const PlannedStep& planned : plan.steps()) {
-    if (!planned.result) {
-      continue;
-    }
     const bool own = planned.step->name == spec.model->from.step;
-    for (const auto& [name, value] : planned.result->metrics) {
+    for (const auto& [name, value] : planned.metrics()) {
       metrics[own ? name : planned.step->name + "." + name] = value;
     }
   }

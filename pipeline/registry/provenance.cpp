@@ -10,40 +10,44 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string git(const Spec& spec, std::vector<std::string> arguments) {
+std::string git(const std::filesystem::path& project, std::vector<std::string> arguments) {
   Command command;
-  command.arguments = {"git", "-C", spec.project.string()};
+  command.arguments = {"git", "-C", project.string()};
   command.arguments.insert(command.arguments.end(), arguments.begin(), arguments.end());
   const Captured captured = run_and_capture(std::move(command));
   return captured.ending.succeeded() ? std::string(trim(captured.output)) : "";
 }
 
-// Empty where there is no git, or no checkout.
-std::string revision_of(const Spec& spec) {
+}  // namespace
+
+std::string git_revision(const std::filesystem::path& project) {
   try {
-    const std::string revision = git(spec, {"rev-parse", "HEAD"});
+    const std::string revision = git(project, {"rev-parse", "HEAD"});
     if (revision.empty()) {
       return "";
     }
-    const bool changed = !git(spec, {"status", "--porcelain", "--untracked-files=no", "--", "."}).empty();
+    const bool changed = !git(project, {"status", "--porcelain", "--untracked-files=no", "--", "."}).empty();
     return changed ? revision + " with local changes" : revision;
   } catch (const Error&) {
     return "";
   }
 }
 
-}  // namespace
-
-std::string provenance_of(const Spec& spec, const Plan& plan, const std::optional<Outline>& outline) {
+std::string provenance_of(const Spec& spec, const Plan& plan, const std::optional<Outline>& outline,
+                          const std::string& git) {
   Json steps = Json::object();
   for_each_step(plan, outline, [&](const std::string& name, const PlannedStep& planned) {
+    Json results = Json::array();
+    for (const Result& result : planned.chosen) {
+      results.push_back(result_id(result).hex());
+    }
     steps[name] = {{"derivation", planned.derivation.hex()},
                    {"action_key", planned.action_key.hex()},
-                   {"result", planned.result ? result_id(*planned.result).hex() : ""}};
+                   {"results", std::move(results)}};
   });
   Json provenance{{"pipeline", spec.name}, {"params", spec.params}, {"steps", std::move(steps)}};
-  if (const std::string revision = revision_of(spec); !revision.empty()) {
-    provenance["git"] = revision;
+  if (!git.empty()) {
+    provenance["git"] = git;
   }
   return provenance.dump();
 }

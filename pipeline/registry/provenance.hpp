@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -9,9 +10,14 @@
 
 namespace mlpipe {
 
-// Where a release comes from, as JSON: the pipeline, its params, each step's derivation and action key, and
-// the git revision of the project's folder ("3f2a… with local changes"; left out when it is no git checkout).
-// `outline` holds the steps that are not in the plan, where it is only of a part of the pipeline.
-std::string provenance_of(const Spec& spec, const Plan& plan, const std::optional<Outline>& outline);
+// The git revision of a folder: "3f2a…", "3f2a… with local changes"; empty where there is no git or no
+// checkout.
+std::string git_revision(const std::filesystem::path& project);
+
+// Where a release comes from, as JSON: the pipeline, its params, each step's derivation, action key and the
+// ids of the results that stand for it, and the git revision unless it is empty. `outline` holds the steps
+// that are not in the plan, where it is only of a part of the pipeline.
+std::string provenance_of(const Spec& spec, const Plan& plan, const std::optional<Outline>& outline,
+                          const std::string& git);
 
 }  // namespace mlpipe

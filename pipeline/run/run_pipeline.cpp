@@ -1,5 +1,7 @@
 #include "pipeline/run/run_pipeline.hpp"
 
+#include <algorithm>
+
 #include "pipeline/base/error.hpp"
 #include "pipeline/deploy/deployments.hpp"
 #include "pipeline/deploy/local_target.hpp"
@@ -9,6 +11,7 @@
 #include "pipeline/exec/snapshot.hpp"
 #include "pipeline/registry/gate.hpp"
 #include "pipeline/registry/provenance.hpp"
+#include "pipeline/store/history.hpp"
 #include "pipeline/store/store_lock.hpp"
 
 namespace mlpipe {
@@ -73,45 +76,52 @@ void write_down_cached(const Plan& plan, const Spec& spec, Store& store) {
   }
 }
 
-// Whether every step has its result.
-bool write_down_run(const Plan& plan, const std::optional<Outline>& outline, Store& store, std::int64_t run) {
-  bool complete = true;
-  Transaction transaction(store.database());
+// How every step ended. What the plan and the outline say is all that it needs.
+void write_down_run(const Plan& plan, const std::optional<Outline>& outline, const History& history,
+                    std::int64_t run) {
+  std::vector<RunStepRecord> records;
   for_each_step(plan, outline, [&](const std::string& name, const PlannedStep& planned) {
-    store.add_run_step(run, name, planned.action_key, name_of(planned.state),
-                       planned.result ? planned.result->id : 0);
-    complete = complete && (planned.state == PlannedStep::State::cached ||
-                            planned.state == PlannedStep::State::succeeded);
+    records.push_back(record_of(name, planned));
   });
-  transaction.commit();
-  return complete;
+  history.add_steps(run, records);
 }
 
 // A run in the store's history; one that is left by an exception is written down as failed.
 class RecordedRun {
  public:
-  RecordedRun(Store& store, const Spec& spec) : store_(store), id_(store.begin_run(spec.name, spec.params)) {}
+  RecordedRun(const Store& store, const Spec& spec)
+      : history_(store), number_(history_.begin(spec.name, spec.params)) {}
   RecordedRun(const RecordedRun&) = delete;
   RecordedRun& operator=(const RecordedRun&) = delete;
   ~RecordedRun() {
     try {
-      store_.end_run(id_, name_of(outcome));
+      history_.end(number_, name_of(outcome), git, release);
     } catch (const std::exception&) {  // the run stays "running" in the history; what it did is kept
     }
   }
 
-  std::int64_t id() const { return id_; }
+  const History& history() const { return history_; }
+  std::int64_t number() const { return number_; }
+
   Outcome outcome = Outcome::failed;
+  std::string git;
+  std::string release;
 
  private:
-  Store& store_;
-  std::int64_t id_;
+  History history_;
+  std::int64_t number_;
 };
+
+bool is_complete(const Plan& plan) {
+  return std::all_of(plan.steps().begin(), plan.steps().end(), [](const PlannedStep& planned) {
+    return planned.state == PlannedStep::State::cached || planned.state == PlannedStep::State::succeeded;
+  });
+}
 
 // The gate, then the release. Nothing when the gate held it back.
 std::optional<Release> publish(const Spec& spec, const Plan& plan, const std::optional<Outline>& outline,
-                               const Observed& observed, Registry& registry, RunObserver& observer,
-                               RunReport& report) {
+                               const Observed& observed, const std::string& git, Registry& registry,
+                               RunObserver& observer, RunReport& report) {
   const Output& output = *model_output(spec, plan);
   if (!output.folder) {
     throw Error(
@@ -125,7 +135,7 @@ std::optional<Release> publish(const Spec& spec, const Plan& plan, const std::op
   }
   observer.gate_passed(spec, report);
   const Release release = registry.publish(spec.model->name, output, release_metrics(spec, plan),
-                                           provenance_of(spec, plan, outline));
+                                           provenance_of(spec, plan, outline, git));
   report.new_version = report.effects.publish == Effects::Publish::publish;
   report.changed = true;
   observer.published(release, report.new_version);
@@ -157,7 +167,8 @@ void deploy(const Spec& spec, const Store& store, Registry& registry, Target& ta
 }
 
 void carry_out_effects(const Spec& spec, const Plan& plan, const std::optional<Outline>& outline,
-                       const Store& store, Target* target, RunObserver& observer, RunReport& report) {
+                       const std::string& git, const Store& store, Target* target, RunObserver& observer,
+                       RunReport& report) {
   if (!spec.model) {
     return;
   }
@@ -169,7 +180,7 @@ void carry_out_effects(const Spec& spec, const Plan& plan, const std::optional<O
   std::optional<Release> release = registry.resolve(spec.model->name, alias_of(spec));
   bool alias_moves = false;
   if (wanted == Effects::Publish::publish || wanted == Effects::Publish::move) {
-    if (const auto published = publish(spec, plan, outline, observed, registry, observer, report)) {
+    if (const auto published = publish(spec, plan, outline, observed, git, registry, observer, report)) {
       release = published;
       report.release = published;
       alias_moves = true;
@@ -304,17 +315,20 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
       report.changed = plan.anything_to_run();
       const ExecutionOptions options{
           request.jobs != 0 ? request.jobs : static_cast<std::size_t>(usable_cores()), request.interrupts,
-          run.id()};
+          run.number()};
       const bool interrupted = execute(plan, spec, snapshot, programs, *store,
                                        std::make_shared<LocalRunner>(programs.agent), observer, options);
       report.outcome = interrupted ? Outcome::interrupted : Outcome::succeeded;
-      if (!write_down_run(plan, beginning.outline, *store, run.id()) && !interrupted) {
+      write_down_run(plan, beginning.outline, run.history(), run.number());
+      run.git = git_revision(spec.project);
+      if (!is_complete(plan) && !interrupted) {
         report.outcome = Outcome::failed;
       }
       if (!interrupted) {
-        carry_out_effects(spec, plan, beginning.outline, *store, target.get(), observer, report);
+        carry_out_effects(spec, plan, beginning.outline, run.git, *store, target.get(), observer, report);
       }
       run.outcome = report.outcome;
+      run.release = report.release ? report.release->label() : "";
     }
     if (spec.model) {
       const Registry registry(*store);

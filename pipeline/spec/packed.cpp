@@ -44,9 +44,14 @@ auto members(OneOf<RunAction> auto& run) {
   auto& [shell, arguments] = run;
   return std::tie(shell, arguments);
 }
+auto members(OneOf<Selector> auto& selector) {
+  auto& [kind, metric, lowest, count, ids] = selector;
+  return std::tie(kind, metric, lowest, count, ids);
+}
 auto members(OneOf<Step> auto& step) {
-  auto& [name, mark, action, needs, deps, inputs, outs, metrics, environment, timeout, params] = step;
-  return std::tie(name, mark, action, needs, deps, inputs, outs, metrics, environment, timeout, params);
+  auto& [name, mark, action, needs, deps, inputs, outs, metrics, environment, timeout, params, select] = step;
+  return std::tie(name, mark, action, needs, deps, inputs, outs, metrics, environment, timeout, params,
+                  select);
 }
 auto members(OneOf<ModelSpec> auto& model) {
   auto& [name, from, gate, gate_text] = model;

@@ -44,6 +44,12 @@ Schema step_schema() {
           optional("env", map("Environment variables of the job, besides PATH, HOME, LANG and MLPIPE_*.",
                               scalar("the value"), "variable")),
           optional("timeout", duration("After this long the job is ended and the step has failed.")),
+          optional("select",
+                   text("Which results stand for the step, of those that its key has: `latest` (when not "
+                        "given), `best(METRIC)` (the highest), `best(METRIC, min)`, `some(N)` (it runs until "
+                        "there are N), `only` (the one that there is), `exact(ID, …)`, `all`. With `some`, "
+                        "`all` and several ids an output is a folder that holds each result's own: `1`, `2`, "
+                        "…, the oldest first. It does not count towards the step's key.")),
           later("image", "The image that the step runs in."),
           later("runs-on", "Where this step runs."),
           later("resources", "cpu, memory and gpu of the job."),
@@ -67,7 +73,8 @@ Schema model_schema() {
                              "served, such as `accuracy >= 0.98 and accuracy >= current.accuracy - 0.002`; "
                              "`accuracy` is a metric of the step behind `from`, `check.f1` one of another "
                              "step, `current.accuracy` the serving release's")),
-       later("select", "Which of several results stands for the step.")});
+       optional("select",
+                text("which result of the step behind `from` is published, as a step's `select`"))});
 }
 
 Schema deploy_schema() {

@@ -207,6 +207,9 @@ class Reader {
       }
     }
     read_needs(node, step);
+    if (const auto selector = read_selector(node)) {
+      step.select = *selector;
+    }
     step.inputs.assign(usage.inputs.begin(), usage.inputs.end());
     step.params = usage.params;
     std::sort(step.deps.begin(), step.deps.end());
@@ -410,6 +413,24 @@ class Reader {
     }
   }
 
+  // Nothing when the step or model names none, or one with a fault. A selector does not count towards the
+  // step's key, so the params in it are none that the step uses.
+  std::optional<Selector> read_selector(const YamlNode& node) {
+    const YamlNode* select = node.find("select");
+    Usage not_counted;
+    const auto text =
+        select != nullptr && select->is_scalar() ? references_.text(*select, not_counted) : std::nullopt;
+    if (!text) {
+      return std::nullopt;
+    }
+    try {
+      return parse_selector(*text);
+    } catch (const UsageError& error) {
+      diagnostics_.add(*select, error.what(), error.hint());
+      return std::nullopt;
+    }
+  }
+
   void read_needs(const YamlNode& node, Step& step) {
     const YamlNode* needs = node.find("needs");
     if (needs == nullptr) {
@@ -462,12 +483,38 @@ class Reader {
       read_gate(*gate, model);
     }
     for (Step& step : spec_.steps) {
-      if (auto* train = std::get_if<TrainAction>(&step.action);
-          train != nullptr && step.name == model.from.step) {
+      if (step.name != model.from.step) {
+        continue;
+      }
+      if (auto* train = std::get_if<TrainAction>(&step.action)) {
         train->model_name = model.name;
       }
+      read_model_selector(*node, step);
     }
     spec_.model = std::move(model);
+  }
+
+  // `model.select` is the selector of the step that `model.from` names, said in another place.
+  void read_model_selector(const YamlNode& node, Step& step) {
+    const auto selector = read_selector(node);
+    const YamlNode* written = root_.find("steps")->find(step.name);
+    const YamlNode* own = written != nullptr ? written->find("select") : nullptr;
+    if (selector && own != nullptr && step.select != *selector) {
+      diagnostics_.add(*node.find("select"),
+                       fmt::format("step '{}' has `select: {}` already", step.name, step.select.text()),
+                       "say it in one place");
+      return;
+    }
+    if (selector) {
+      step.select = *selector;
+    }
+    if (step.select.takes_many()) {
+      diagnostics_.add(selector         ? *node.find("select")
+                       : own != nullptr ? *own
+                                        : *node.find("from"),
+                       fmt::format("`{}` chooses several results, and a model is one", step.select.text()),
+                       "choose one with latest, best(METRIC), only or exact(ID)");
+    }
   }
 
   void read_gate(const YamlNode& node, ModelSpec& model) {

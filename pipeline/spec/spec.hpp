@@ -12,6 +12,7 @@
 #include "pipeline/base/schema.hpp"
 #include "pipeline/base/yaml.hpp"
 #include "pipeline/spec/expression.hpp"
+#include "pipeline/spec/selector.hpp"
 
 namespace mlpipe {
 
@@ -64,6 +65,7 @@ struct Step {
   std::map<std::string, std::string> environment;
   std::optional<std::chrono::milliseconds> timeout;
   std::map<std::string, std::string> params;  // the ones that it uses
+  Selector select;                            // which of its results stand for it
 
   std::string kind() const;  // "fetch", "train", "run"
 };

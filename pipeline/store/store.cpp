@@ -36,6 +36,10 @@ CREATE TABLE IF NOT EXISTS runs(id INTEGER PRIMARY KEY AUTOINCREMENT, pipeline T
   status TEXT NOT NULL, started INTEGER NOT NULL, finished INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS run_steps(run INTEGER NOT NULL, step TEXT NOT NULL, action_key BLOB NOT NULL,
   outcome TEXT NOT NULL, result INTEGER NOT NULL, PRIMARY KEY(run, step)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS run_details(run INTEGER PRIMARY KEY, git TEXT NOT NULL, release TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS run_step_details(run INTEGER NOT NULL, step TEXT NOT NULL, ran INTEGER NOT NULL,
+  chosen TEXT NOT NULL, reasons TEXT NOT NULL, PRIMARY KEY(run, step)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS run_step_details_by_result ON run_step_details(ran, run);
 CREATE TABLE IF NOT EXISTS releases(model TEXT NOT NULL, version INTEGER NOT NULL, tree BLOB NOT NULL,
   bytes INTEGER NOT NULL, metrics TEXT NOT NULL, provenance TEXT NOT NULL, published INTEGER NOT NULL,
   PRIMARY KEY(model, version)) WITHOUT ROWID;
@@ -276,6 +280,11 @@ fs::path Store::deployment_directory(const std::string& alias) const {
   return directory_ / "deployments" / alias;
 }
 
+bool Store::is_complete(const Result& result) const {
+  return std::all_of(result.outputs.begin(), result.outputs.end(),
+                     [this](const Output& output) { return blobs_.contains(output); });
+}
+
 std::vector<Result> Store::results(const Digest& action_key) const {
   Statement query = database_->prepare(
       fmt::format("SELECT {} FROM results WHERE action_key = ? ORDER BY finished, id", result_columns));
@@ -283,15 +292,23 @@ std::vector<Result> Store::results(const Digest& action_key) const {
   std::vector<Result> found;
   while (query.step()) {
     Result result = result_from_row(query);
-    bool complete = true;
-    for (const Output& output : result.outputs) {
-      complete = complete && blobs_.contains(output);
-    }
-    if (complete) {
+    if (is_complete(result)) {
       found.push_back(std::move(result));
     }
   }
   return found;
+}
+
+bool Store::has_lost(const Digest& action_key) const {
+  Statement query = database_->prepare(
+      fmt::format("SELECT {} FROM results WHERE action_key = ? ORDER BY id", result_columns));
+  query.bind(action_key);
+  while (query.step()) {
+    if (!is_complete(result_from_row(query))) {
+      return true;
+    }
+  }
+  return false;
 }
 
 std::optional<Realization> Store::last_realization(const std::string& pipeline,
@@ -304,6 +321,12 @@ std::optional<Realization> Store::last_realization(const std::string& pipeline,
     return std::nullopt;
   }
   return Realization{Recipe::parse(query.text(0)), parse_params(query.text(1))};
+}
+
+std::optional<Result> Store::find_result(std::int64_t id) const {
+  Statement query = database_->prepare(fmt::format("SELECT {} FROM results WHERE id = ?", result_columns));
+  query.bind(id);
+  return query.step() ? std::optional(result_from_row(query)) : std::nullopt;
 }
 
 std::optional<Result> Store::last_result(const Digest& action_key) const {
@@ -382,40 +405,6 @@ void Store::add_realization(const std::string& pipeline, const std::string& step
       .bind(to_milliseconds(std::chrono::system_clock::now()))
       .run();
   transaction.commit();
-}
-
-std::int64_t Store::begin_run(const std::string& pipeline, const std::map<std::string, std::string>& params) {
-  Transaction transaction(*database_);
-  database_
-      ->prepare("INSERT INTO runs(pipeline, params, status, started, finished) VALUES(?, ?, 'running', ?, 0)")
-      .bind(pipeline)
-      .bind(params_text(params))
-      .bind(to_milliseconds(std::chrono::system_clock::now()))
-      .run();
-  const std::int64_t id = database_->last_row_id();
-  transaction.commit();
-  return id;
-}
-
-void Store::add_run_step(std::int64_t run, const std::string& step, const Digest& action_key,
-                         const std::string& outcome, std::int64_t result) {
-  database_
-      ->prepare(
-          "INSERT OR REPLACE INTO run_steps(run, step, action_key, outcome, result) VALUES(?, ?, ?, ?, ?)")
-      .bind(run)
-      .bind(step)
-      .bind(action_key)
-      .bind(outcome)
-      .bind(result)
-      .run();
-}
-
-void Store::end_run(std::int64_t run, const std::string& status) {
-  database_->prepare("UPDATE runs SET status = ?, finished = ? WHERE id = ?")
-      .bind(status)
-      .bind(to_milliseconds(std::chrono::system_clock::now()))
-      .bind(run)
-      .run();
 }
 
 }  // namespace mlpipe

@@ -62,8 +62,12 @@ class Store : public ResultSource {
 
   // Results whose bytes are all there; one with a missing output does not count.
   std::vector<Result> results(const Digest& action_key) const override;
+  bool has_lost(const Digest& action_key) const override;
   std::optional<Realization> last_realization(const std::string& pipeline,
                                               const std::string& step) const override;
+  // Whether the bytes of every output are there.
+  bool is_complete(const Result& result) const;
+  std::optional<Result> find_result(std::int64_t id) const;
   // The newest result of a key, failed or not.
   std::optional<Result> last_result(const Digest& action_key) const;
   // Every result, whether its bytes are there or not, the oldest first.
@@ -78,11 +82,6 @@ class Store : public ResultSource {
   // What the step stands for now, if that is news.
   void add_realization(const std::string& pipeline, const std::string& step, const Digest& derivation,
                        const Recipe& action, const std::map<std::string, std::string>& params);
-
-  std::int64_t begin_run(const std::string& pipeline, const std::map<std::string, std::string>& params);
-  void add_run_step(std::int64_t run, const std::string& step, const Digest& action_key,
-                    const std::string& outcome, std::int64_t result);
-  void end_run(std::int64_t run, const std::string& status);
 
  private:
   Store(std::filesystem::path directory, Database::Mode mode);

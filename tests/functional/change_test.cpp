@@ -69,7 +69,7 @@ TEST_F(Change, AFilesBytesOfTheSameSizeAndTime) {
 
 TEST_F(Change, AFilesName) {
   fs::rename(project_.folder() / "data" / "b.csv", project_.folder() / "data" / "c.csv");
-  expect_first_runs_because("data/b.csv removed, data/c.csv added");
+  expect_first_runs_because("data/b.csv renamed to data/c.csv");
   EXPECT_EQ(project_.runs("second"), 1U) << "the first step yielded the same bytes";
 }
 
@@ -85,12 +85,12 @@ TEST_F(Change, AFileMoreAndAFileLess) {
 
 TEST_F(Change, AnExecutableBit) {
   fs::permissions(project_.folder() / "tool.sh", fs::perms::owner_exec, fs::perm_options::add);
-  expect_first_runs_because("tool.sh changed");
+  expect_first_runs_because("tool.sh is executable now");
 }
 
 TEST_F(Change, AnEnvironmentVariable) {
   project_.replace("pipeline.yaml", "COLOR: red", "COLOR: blue");
-  expect_first_runs_because("env.COLOR changed");
+  expect_first_runs_because("env.COLOR: red → blue");
 }
 
 TEST_F(Change, AVariableMore) {
@@ -101,12 +101,12 @@ TEST_F(Change, AVariableMore) {
 TEST_F(Change, AnOutput) {
   project_.replace("pipeline.yaml", "outs: [all]", "outs: [all, tool.txt]");
   project_.replace("pipeline.yaml", "cat data/* > all", "cat data/* > all; touch tool.txt");
-  expect_first_runs_because("out tool.txt added, the command changed");
+  expect_first_runs_because("command: 'touch tool.txt;' added, out tool.txt added");
 }
 
 TEST_F(Change, TheCommand) {
   project_.replace("pipeline.yaml", "cat data/* > all", "cat data/* data/* > all");
-  expect_first_runs_because("the command changed");
+  expect_first_runs_because("command: 'data/*' added");
 }
 
 TEST_F(Change, ADependency) {
@@ -119,7 +119,8 @@ TEST_F(Change, AnOutputThatTheStoreHasLost) {
   const std::string digest = digest_of_output(report, "second", "copy").substr(std::string("sha256:").size());
   remove_tree(project_.store() / "blobs" / "sha256" / digest);
   const Json plan = project_.json({"plan", "--json"});
-  EXPECT_EQ(reasons_of(plan, "first"), "its result is gone") << "both wrote these bytes";
+  EXPECT_EQ(reasons_of(plan, "first"), "the bytes of its result are gone from the store")
+      << "both wrote these bytes";
   EXPECT_TRUE(exits(project_.mlpipe({"run"}), 0));
   EXPECT_EQ(project_.runs("first"), 2U);
 }

@@ -72,12 +72,18 @@ TEST_F(PlanTest, SaysWhyAStepRuns) {
     return plan.find("a")->reasons;
   };
   EXPECT_EQ(reasons(snapshot(), {"x=5"}, {}), std::vector<std::string>{"params.x: 1 → 5"});
-  EXPECT_EQ(reasons(snapshot("one", true), {}, {}), std::vector<std::string>{"in.txt changed"});
+  EXPECT_EQ(reasons(snapshot("one", true), {}, {}), std::vector<std::string>{"in.txt is executable now"});
   EXPECT_EQ(reasons(snapshot("one", false, "renamed.txt"), {}, {}),
-            (std::vector<std::string>{"in.txt removed", "renamed.txt added"}));
+            std::vector<std::string>{"in.txt renamed to renamed.txt"});
   EXPECT_EQ(reasons(snapshot(), {}, {{"a"}, std::nullopt}), std::vector<std::string>{"forced"});
+  for (const auto& [key, results] : results_.by_key) {
+    results_.lost.insert(key);
+  }
   results_.by_key.clear();
-  EXPECT_EQ(reasons(snapshot(), {}, {}), std::vector<std::string>{"its result is gone"});
+  EXPECT_EQ(reasons(snapshot(), {}, {}),
+            std::vector<std::string>{"the bytes of its result are gone from the store"});
+  results_.lost.clear();
+  EXPECT_EQ(reasons(snapshot(), {}, {}), std::vector<std::string>{"no result yet"});
   results_.last.clear();
   EXPECT_EQ(reasons(snapshot(), {}, {}), std::vector<std::string>{"no result yet"});
 }

@@ -81,11 +81,11 @@ model: { name: m, from: "${{ steps.t.outs.m }}", gate: ")" +
     snapshot.results = &results;
     Plan plan(spec, snapshot);
     while (const auto index = plan.take_ready()) {
-      Result result = results.add(plan.steps()[*index], "bytes");
-      result.metrics = plan.steps()[*index].step->name == "t"
-                           ? std::map<std::string, double>{{"accuracy", 0.95}}
-                           : std::map<std::string, double>{{"classes.f1", 0.5}};
-      plan.finish(*index, result);
+      const PlannedStep& planned = plan.steps()[*index];
+      const std::map<std::string, double> metrics =
+          planned.step->name == "t" ? std::map<std::string, double>{{"accuracy", 0.95}}
+                                    : std::map<std::string, double>{{"classes.f1", 0.5}};
+      plan.finish(*index, results.add(planned, "bytes", true, metrics));
     }
     metrics_ = release_metrics(spec, plan);
     return unmet_gate(spec, plan, current);

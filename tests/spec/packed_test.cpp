@@ -18,6 +18,7 @@ steps:
     metrics: [report.json]
     env: { A: "1" }
     needs: data
+    select: best(f1, min)
 model: { name: digits, from: "${{ steps.train.outs.model }}", gate: accuracy >= 0.9 and check.f1 > current.accuracy - 1 }
 deploy: { port: 80 }
 )";
@@ -43,6 +44,7 @@ TEST(Packed, StepsComeBackAsTheyWere) {
     EXPECT_EQ(back.inputs, step.inputs);
     EXPECT_EQ(back.environment, step.environment);
     EXPECT_EQ(back.timeout, step.timeout);
+    EXPECT_EQ(back.select, step.select);
     EXPECT_EQ(packed(back), bytes);
   }
 }

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <functional>
+
+#include "pipeline/cli/command.hpp"
+#include "pipeline/run/run_pipeline.hpp"
+
+namespace mlpipe {
+
+// What the command asks of a run: the file, params, and which steps.
+RunRequest request_of(const Invocation& invocation);
+
+// Makes the plan that a run would follow, and hands it out; writes nothing.
+using UsePlan = std::function<void(const Plan&, const Effects&, const Spec&)>;
+void with_plan(const Invocation& invocation, const UsePlan& use);
+
+// The step of that name. UsageError with the nearest one when there is none.
+const PlannedStep& planned_step(const Plan& plan, const std::string& name);
+
+}  // namespace mlpipe
