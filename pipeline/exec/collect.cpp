@@ -46,6 +46,9 @@ void read_metrics(const Step& step, const fs::path& work, Result& result) {
 
 // A folder of the job that is a link could lead a promised output out of the work directory.
 bool stays_inside(const fs::path& work, const fs::path& path) {
+  if (path.parent_path() == work) {
+    return true;
+  }
   const fs::path parent = fs::weakly_canonical(path.parent_path());
   const fs::path root = fs::canonical(work);
   return std::mismatch(root.begin(), root.end(), parent.begin(), parent.end()).first == root.end();

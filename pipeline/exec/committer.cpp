@@ -9,8 +9,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// How long a step may wait for others to be written down with. A sync and a transaction take about 1 ms.
-constexpr auto patience = 20ms;
+// How long a step may wait for others to be written down with. A sync and a transaction take about 1 ms;
+// where they take long, groups are larger, so that most of the time is left for the jobs.
+constexpr auto least_patience = 20ms;
+constexpr auto most_patience = 500ms;
+constexpr int patience_by_cost = 5;
+// What a job of less than this worked with is small enough to stay until the end of the run.
+constexpr auto short_job = 1s;
 
 // With the id that its new result has just been given.
 RunStepRecord record_of(const PlannedStep& planned, std::int64_t result) {
@@ -24,7 +29,8 @@ RunStepRecord record_of(const PlannedStep& planned, std::int64_t result) {
 
 void Committer::becomes_due() {
   if (!due_) {
-    due_ = Clock::now() + patience;
+    due_ =
+        Clock::now() + std::clamp<Clock::duration>(patience_by_cost * cost_, least_patience, most_patience);
   }
 }
 
@@ -43,6 +49,7 @@ std::vector<Committer::Committed> Committer::commit() {
   if (!due_) {
     return committed;
   }
+  const Clock::time_point begin = Clock::now();
   store_.blobs().sync();
   Transaction transaction(store_.database());
   for (const PlannedStep* planned : realizations_) {
@@ -60,8 +67,11 @@ std::vector<Committer::Committed> Committer::commit() {
     }
   }
   transaction.commit();
+  cost_ = Clock::now() - begin;
+  bool any_long = false;
   for (Ended& ended : ended_) {
     if (ended.lock) {
+      any_long |= ended.planned->result->finished - ended.planned->result->started > short_job;
       trash_.take(ended.job.directory);
       if (ended.planned->result->succeeded) {
         trash_.take(store_.checkpoint_directory(ended.planned->action_key));
@@ -69,7 +79,9 @@ std::vector<Committer::Committed> Committer::commit() {
       ended.lock->move_away(trash_.place());
     }
   }
-  trash_.empty_if_full();
+  if (any_long) {
+    trash_.empty();
+  }
   realizations_.clear();
   ended_.clear();
   due_.reset();

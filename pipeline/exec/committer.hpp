@@ -55,6 +55,7 @@ class Committer {
   std::vector<const PlannedStep*> realizations_;
   std::vector<Ended> ended_;
   std::optional<Clock::time_point> due_;
+  Clock::duration cost_{};  // of the last commit
 };
 
 }  // namespace mlpipe

@@ -72,12 +72,16 @@ std::string escaped(const std::string& path) {
 }
 
 // A reader takes part in the locking of writers through the file "-shm", without changing it. Where there is
-// none nobody writes, so the database can be read as a file like any other.
+// none nobody writes, so the database can be read as a file like any other. So it can while the log holds its
+// header and no transaction: a writer that is killed there leaves one that SQLite 3.40 cannot get over
+// without writing ("locking protocol").
 std::string address_to_read(const std::filesystem::path& path) {
+  constexpr std::uintmax_t log_header_bytes = 32;
   std::error_code error;
   const bool shared = std::filesystem::exists(path.string() + "-shm", error);
+  const bool only_header = std::filesystem::file_size(path.string() + "-wal", error) == log_header_bytes;
   return fmt::format("file:{}?{}", escaped(path.string()),
-                     shared ? "mode=ro&readonly_shm=1" : "mode=ro&immutable=1");
+                     shared && !only_header ? "mode=ro&readonly_shm=1" : "mode=ro&immutable=1");
 }
 
 }  // namespace

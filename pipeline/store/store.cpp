@@ -379,13 +379,17 @@ std::int64_t Store::add_result(const Result& result) {
 void Store::add_realization(const std::string& pipeline, const std::string& step, const Digest& derivation,
                             const Recipe& action, const std::map<std::string, std::string>& params) {
   const Digest action_key = action.digest();
-  Statement query = database_->prepare(
-      "SELECT derivation, action_key, params FROM realizations WHERE pipeline = ? AND step = ? ORDER BY id "
-      "DESC "
-      "LIMIT 1");
-  query.bind(pipeline).bind(step);
-  if (query.step() && query.digest(0) == derivation && query.digest(1) == action_key &&
-      query.text(2) == params_text(params)) {
+  const bool is_known = [&] {
+    // Ended before the transaction begins: a look that is still open would keep it to what was there then,
+    // and SQLite lets nobody write on top of what is no longer the newest.
+    Statement query = database_->prepare(
+        "SELECT derivation, action_key, params FROM realizations WHERE pipeline = ? AND step = ? ORDER BY id "
+        "DESC LIMIT 1");
+    query.bind(pipeline).bind(step);
+    return query.step() && query.digest(0) == derivation && query.digest(1) == action_key &&
+           query.text(2) == params_text(params);
+  }();
+  if (is_known) {
     return;
   }
   Transaction transaction(*database_);

@@ -17,8 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t most_kept = 1000;
-
 // Empty when it is gone or somebody else has it.
 FileDescriptor lock_folder(const fs::path& folder) {
   FileDescriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -57,12 +55,6 @@ void Trash::take(const fs::path& path) {
     throw_errno(fmt::format("removing {}", path.string()));
   }
   crash_point("took out a folder");
-}
-
-void Trash::empty_if_full() {
-  if (count_ > most_kept) {
-    empty();
-  }
 }
 
 void Trash::empty() {

@@ -8,7 +8,7 @@ namespace mlpipe {
 
 // What is to be removed, out of the way at once and removed later, many at a time: between syncs a file
 // system with a journal makes every removal wait for the last commit, and looks long for the next free inode.
-// Removes all of it when it is full and on destruction; what a killed process leaves here, the next gc
+// Removes all of it when it is told to and on destruction; what a killed process leaves here, the next gc
 // removes.
 class Trash {
  public:
@@ -22,10 +22,9 @@ class Trash {
   void take(const std::filesystem::path& path);
   // A name within that nothing has yet.
   std::filesystem::path place();
-  void empty_if_full();
+  void empty();
 
  private:
-  void empty();
   std::filesystem::path parent_;
   std::filesystem::path folder_;  // empty: not made yet
   FileDescriptor lock_;           // on the folder, as long as it is in use

@@ -144,6 +144,22 @@ TEST_F(StoreTest, OneOpenedToBeReadIsNotWritten) {
   EXPECT_THROW(store->database().execute("DELETE FROM results"), Error);
 }
 
+TEST_F(StoreTest, CanBeReadWhereAWriterWasKilledInTheMidst) {
+  std::string log;
+  {
+    Store store = Store::open(directory());
+    store.add_result(result_in(store, "bytes"));
+    log = read_file(directory() / "index.sqlite-wal");
+  }
+  constexpr std::size_t header = 32;
+  ASSERT_GT(log.size(), header);
+  EXPECT_EQ(read_file(directory() / "index.sqlite-wal"), "") << "closed, it is emptied";
+  for (const std::size_t bytes : {std::size_t{0}, header, header + 100, log.size()}) {
+    std::ofstream(directory() / "index.sqlite-wal") << log.substr(0, bytes);
+    EXPECT_EQ(Store::open_to_read(directory())->results(digest_of("key")).size(), 1U) << bytes;
+  }
+}
+
 TEST_F(StoreTest, ATransactionIsAllOrNothing) {
   const Store store = Store::open(directory());
   {
