@@ -87,6 +87,16 @@ std::vector<Output> linked_inputs(const Store& store, const fs::path& job) {
   return inputs;
 }
 
+// What the job does, as it stands in its folder; nothing when that is damaged or of an older mlpipe.
+std::vector<Recipe> recipe_in(const fs::path& job) {
+  try {
+    const auto text = read_file_if_exists(job / "recipe");
+    return text ? std::vector<Recipe>{Recipe::parse(*text)} : std::vector<Recipe>{};
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 bool waits_to_be_collected(const fs::path& job) {
   try {
     const auto ending = read_ending(job);
@@ -106,7 +116,12 @@ void add_jobs(const Store& store, std::vector<Root>& roots) {
     }
     const Digest key = Digest::from_hex(name);
     if (FileLock::is_held(store.lock_path(key)) || waits_to_be_collected(job->path())) {
-      roots.push_back({Root::Kind::job, key.short_hex(), {}, linked_inputs(store, job->path()), {key}});
+      roots.push_back({Root::Kind::job,
+                       key.short_hex(),
+                       {},
+                       linked_inputs(store, job->path()),
+                       {key},
+                       recipe_in(job->path())});
     }
   }
 }

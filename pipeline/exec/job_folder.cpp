@@ -156,6 +156,8 @@ PreparedJob prepare_job(const Spec& spec, const Plan& plan, const PlannedStep& p
   job.environment = environment_of(step, prepared.directory, checkpoints);
   job.work_directory = work;
   job.timeout = step.timeout;
+  // The index knows the key only once there is a result: until then gc learns here what the job was given.
+  write_file_atomically(prepared.directory / "recipe", planned.action->text(), 0644, Durability::later);
   write_job(prepared.directory, job, Durability::later);
   return prepared;
 }

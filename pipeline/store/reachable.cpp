@@ -73,6 +73,9 @@ class Mark {
       reached_.keys.insert(key);
       keep_inputs(key, std::chrono::system_clock::now());
     }
+    for (const Recipe& recipe : root.recipes) {
+      keep_inputs(recipe, std::chrono::system_clock::now());
+    }
     while (!open_.empty()) {
       const Result& result = results_[open_.back()];
       open_.pop_back();
@@ -120,10 +123,13 @@ class Mark {
   void keep_inputs(const Digest& key, std::chrono::system_clock::time_point started) {
     Statement query = store_.database().prepare("SELECT recipe FROM actions WHERE action_key = ?");
     query.bind(key);
-    if (!query.step()) {
-      return;
+    if (query.step()) {
+      keep_inputs(Recipe::parse(query.text(0)), started);
     }
-    for (const NamedInput& input : inputs_of(Recipe::parse(query.text(0)))) {
+  }
+
+  void keep_inputs(const Recipe& recipe, std::chrono::system_clock::time_point started) {
+    for (const NamedInput& input : inputs_of(recipe)) {
       if (const auto maker = maker_of(input.digest, input.step, input.out, started)) {
         keep(*maker);
       }

@@ -18,7 +18,8 @@ struct Root {
   std::string name;                   // "digits@prod", "run 12"
   std::vector<std::int64_t> results;  // their rows
   std::vector<Output> outputs;        // bytes, for which no result need be there
-  std::vector<Digest> keys;           // action keys whose jobs run or wait to be collected: their inputs
+  std::vector<Digest> keys;           // action keys whose jobs run or wait to be collected
+  std::vector<Recipe> recipes = {};   // of such jobs: their inputs
 };
 
 // "alias", "deployment", "pin", "job", "run".

@@ -21,7 +21,7 @@ namespace mlpipe {
 //   boot              the kernel's boot that it was last written under (boot.hpp)
 //   blobs/ trees/     bytes by digest (blobs.hpp)
 //   index.sqlite      results, runs, releases (database.hpp)
-//   jobs/KEY/         folders of jobs that run or have not been collected
+//   jobs/KEY/         folders of jobs that run or have not been collected, with the key's recipe
 //   locks/KEY         kernel locks, held while a key's job runs and until its result is in the index
 //   checkpoints/KEY/  what a job leaves for its next attempt, if it does
 //   deployments/      what serves on this machine
