@@ -6,6 +6,7 @@
 
 #include "pipeline/agent/control.hpp"
 #include "pipeline/agent/job.hpp"
+#include "pipeline/agent/secret_variables.hpp"
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/process.hpp"
 #include "pipeline/base/text.hpp"
@@ -13,11 +14,19 @@
 namespace mlpipe {
 namespace fs = std::filesystem;
 
-void start_agent(const fs::path& agent, const fs::path& job_directory, FileLock lock) {
+void start_agent(const fs::path& agent, const fs::path& job_directory, FileLock lock,
+                 const std::map<std::string, std::string>& secrets) {
   Command command;
   command.arguments = {agent.string(), "--detach", "--lock-fd", std::to_string(lock.descriptor()),
                        fs::absolute(job_directory).string()};
   command.inherited = {lock.descriptor()};
+  const FileDescriptor secrets_file =
+      secrets.empty() ? FileDescriptor() : memory_file(join_variables(secrets));
+  if (secrets_file) {
+    const std::vector<std::string> option = {"--secrets-fd", std::to_string(secrets_file.get())};
+    command.arguments.insert(command.arguments.end() - 1, option.begin(), option.end());
+    command.inherited.push_back(secrets_file.get());
+  }
   command.new_session = true;  // so that a Ctrl-C in the terminal does not end it before it has detached
   const Captured captured = run_and_capture(command);
   if (!captured.ending.succeeded()) {

@@ -48,6 +48,7 @@ RunRequest request_of(const Invocation& invocation) {
     request.plan.force.insert(step);
   }
   request.plan.until = invocation.value("--until");
+  request.plan.keep_going = invocation.has("--keep-going");
   if (const auto jobs = invocation.value("--jobs")) {
     const auto count = parse_integer(*jobs);
     if (!count || *count < 1 || *count > most_jobs) {
@@ -63,7 +64,7 @@ class PlanReporter : public RunObserver {
  public:
   explicit PlanReporter(bool json) : json_(json) {}
 
-  void planned(const Plan& plan, const Effects& effects, const Spec& spec) override {
+  void planned(const Plan& plan, const Effects& effects, const Spec& spec, const Secrets&) override {
     if (json_) {
       fmt::print("{}", plan_json(plan, effects, spec));
       return;

@@ -1,6 +1,8 @@
 #include "pipeline/exec/executor.hpp"
 
+#include <algorithm>
 #include <condition_variable>
+#include <csignal>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -11,6 +13,7 @@
 #include "pipeline/base/error.hpp"
 #include "pipeline/exec/collect.hpp"
 #include "pipeline/exec/job_folder.hpp"
+#include "pipeline/store/durations.hpp"
 
 namespace mlpipe {
 namespace {
@@ -21,10 +24,20 @@ using namespace std::chrono_literals;
 struct Attempt {
   std::size_t index = 0;
   PreparedJob job;
-  bool ours = false;        // its agent was started by this process
-  std::int64_t newest = 0;  // the newest result of the key when the attempt began
+  std::vector<std::string> gpus;  // that it was given
+  bool ours = false;              // its agent was started by this process
+  bool unwanted = false;          // it was asked to end
+  std::int64_t newest = 0;        // the newest result of the key when the attempt began
   RunningStep running;
   std::jthread waiter;
+};
+
+using Clock = std::chrono::steady_clock;
+
+// A step whose job failed, until it is tried again.
+struct Waiting {
+  std::size_t index = 0;
+  Clock::time_point until;
 };
 
 // Attempts whose job has ended, with the lock that its end set free.
@@ -66,27 +79,25 @@ class Executor {
         store_(store),
         runner_(std::move(runner)),
         observer_(observer),
-        options_(options) {}
+        options_(options),
+        free_(options.capacity) {}
 
   bool run() {
     while (true) {
-      while (!interrupted() && attempts_.size() < options_.jobs) {
-        const auto index = plan_.take_ready();
-        if (!index) {
-          break;
-        }
-        begin(*index);
+      if (interrupted() && !stopping_) {
+        stop();
       }
-      if (attempts_.empty()) {
+      put_back_what_waited();
+      start_what_fits();
+      tell_of_passed_over();
+      if (attempts_.empty() && waiting_.empty()) {
         return interrupted();
       }
-      if (auto arrival = arrivals_->take(100ms)) {
+      if (auto arrival = arrivals_->take(patience())) {
         arrival->first->waiter = {};
         settle(*arrival->first, std::move(arrival->second));
       }
-      if (interrupted() && !cancelled_) {
-        cancel_all();
-      }
+      cancel_unwanted();
       show();
     }
   }
@@ -94,20 +105,84 @@ class Executor {
  private:
   bool interrupted() const { return options_.interrupts != nullptr && *options_.interrupts > 0; }
 
-  void cancel_all() {
-    cancelled_ = true;
+  void start_what_fits() {
+    while (attempts_.size() < options_.jobs) {
+      if (plan_.ready() > 1 && !ordered_) {  // only now does the order matter
+        plan_.set_durations(past_durations(store_.database(), spec_.name));
+        ordered_ = true;
+      }
+      const auto index = plan_.take_ready(free_);
+      if (!index) {
+        return;
+      }
+      begin(*index);
+    }
+  }
+
+  // Ends what runs and starts nothing more, but for finally steps.
+  void stop() {
+    stopping_ = true;
+    waiting_.clear();
+    plan_.stop();
+    std::vector<Attempt*> others;  // jobs of other runs go on: this one only stops waiting for them
     for (Attempt& attempt : attempts_) {
+      if (is_finally(attempt)) {
+        continue;
+      }
       if (attempt.ours) {
-        runner_->cancel(attempt.job);
+        cancel(attempt);
+      } else {
+        others.push_back(&attempt);
       }
     }
-    // Jobs of other runs go on: this one only stops waiting for them. What the thread uses, it owns.
-    attempts_.remove_if([](Attempt& attempt) {
-      if (!attempt.ours) {
-        attempt.waiter.detach();
+    for (Attempt* attempt : others) {
+      attempt->waiter.detach();  // what the thread uses, it owns
+      const std::size_t index = attempt->index;
+      drop(*attempt);
+      plan_.put_back(index);
+    }
+  }
+
+  bool is_finally(const Attempt& attempt) const { return plan_.steps()[attempt.index].step->finally; }
+
+  void cancel(Attempt& attempt) {
+    attempt.unwanted = true;
+    runner_->cancel(attempt.job);
+  }
+
+  void cancel_unwanted() {
+    const std::vector<std::size_t> unwanted = plan_.take_unwanted();
+    for (Attempt& attempt : attempts_) {
+      if (std::find(unwanted.begin(), unwanted.end(), attempt.index) != unwanted.end() && attempt.ours) {
+        cancel(attempt);
       }
-      return !attempt.ours;
-    });
+    }
+  }
+
+  void tell_of_passed_over() {
+    for (const std::size_t index : plan_.take_passed_over()) {
+      observer_.step_passed_over(plan_.steps()[index]);
+    }
+  }
+
+  std::chrono::milliseconds patience() const {
+    auto longest = std::chrono::milliseconds(100ms);
+    for (const Waiting& waiting : waiting_) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(waiting.until - Clock::now());
+      longest = std::clamp(left, std::chrono::milliseconds(0), longest);
+    }
+    return longest;
+  }
+
+  void put_back_what_waited() {
+    const auto now = Clock::now();
+    for (const Waiting& waiting : waiting_) {
+      // Meanwhile it may have been blocked, with its matrix.
+      if (waiting.until <= now && plan_.steps()[waiting.index].state == PlannedStep::State::run) {
+        plan_.put_back(waiting.index);
+      }
+    }
+    std::erase_if(waiting_, [&](const Waiting& waiting) { return waiting.until <= now; });
   }
 
   void show() {
@@ -125,6 +200,8 @@ class Executor {
     Attempt& attempt = attempts_.emplace_back();
     attempt.index = index;
     attempt.job = job_of(store_, planned.action_key);
+    attempt.job.secrets = options_.secrets.variables_of(*planned.step);
+    attempt.gpus = free_.take(planned.step->resources);
     attempt.running = {&planned, std::chrono::steady_clock::now(), attempt.job.directory, false, ""};
     for (const Result& result : store_.results(planned.action_key)) {
       attempt.newest = std::max(attempt.newest, result.id);
@@ -170,13 +247,15 @@ class Executor {
     } else if (attempt.ours) {
       Ending lost;
       lost.failure = "mlpipe-agent, which supervised it, was killed";
+      lost.signal = SIGKILL;
       lost.started = lost.finished = std::chrono::system_clock::now();
       end(attempt, collect_result(*planned.step, planned.action_key, attempt.job, lost, spec_, store_));
       return;
     }
-    if (interrupted()) {
-      plan_.put_back(attempt.index);
+    if (stopping_ && !is_finally(attempt)) {
+      const std::size_t index = attempt.index;
       drop(attempt);
+      plan_.put_back(index);
       return;
     }
     start(attempt, std::move(lock));
@@ -185,7 +264,7 @@ class Executor {
   void start(Attempt& attempt, FileLock lock) {
     const PlannedStep& planned = plan_.steps()[attempt.index];
     try {
-      prepare_job(spec_, plan_, planned, snapshot_, programs_, store_);
+      prepare_job(spec_, plan_, planned, snapshot_, programs_, store_, attempt.gpus);
       runner_->start(attempt.job, std::move(lock));
     } catch (const std::exception& error) {
       Ending failed;
@@ -201,12 +280,41 @@ class Executor {
   }
 
   void drop(Attempt& attempt) {
+    free_.give_back(plan_.steps()[attempt.index].step->resources, attempt.gpus);
     attempts_.remove_if([&](const Attempt& one) { return &one == &attempt; });
+  }
+
+  bool is_tried_again(const Attempt& attempt, const Result& result) const {
+    const PlannedStep& planned = plan_.steps()[attempt.index];
+    const Retry& retry = planned.step->retry;
+    if (result.succeeded || stopping_ || attempt.unwanted || planned.retries >= retry.limit) {
+      return false;
+    }
+    switch (result.failure_kind) {
+      case FailureKind::failed:
+        return retry.after_failure;
+      case FailureKind::killed:
+        return retry.after_kill;
+      case FailureKind::timed_out:
+        return retry.after_timeout;
+      case FailureKind::cancelled:
+        return false;
+    }
+    return false;
   }
 
   void end(Attempt& attempt, Result result) {
     const std::size_t index = attempt.index;
+    const bool again = is_tried_again(attempt, result);
     drop(attempt);
+    if (again) {
+      plan_.hold(index);
+      const PlannedStep& planned = plan_.steps()[index];
+      const std::chrono::milliseconds wait = planned.step->retry.wait_before(planned.retries);
+      waiting_.push_back({index, Clock::now() + wait});
+      observer_.step_retrying(planned, result, wait);
+      return;
+    }
     const std::vector<std::size_t> cached = plan_.finish(index, std::move(result));
     observer_.step_finished(plan_.steps()[index]);
     for (const std::size_t other : cached) {
@@ -225,8 +333,11 @@ class Executor {
   Observer& observer_;
   const ExecutionOptions& options_;
   std::shared_ptr<Arrivals> arrivals_ = std::make_shared<Arrivals>();
+  Capacity free_;
   std::list<Attempt> attempts_;
-  bool cancelled_ = false;
+  std::vector<Waiting> waiting_;
+  bool ordered_ = false;
+  bool stopping_ = false;
 };
 
 }  // namespace

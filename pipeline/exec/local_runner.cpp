@@ -3,7 +3,7 @@
 namespace mlpipe {
 
 void LocalRunner::start(const PreparedJob& job, FileLock lock) {
-  start_agent(agent_, job.directory, std::move(lock));
+  start_agent(agent_, job.directory, std::move(lock), job.secrets);
 }
 
 FileLock LocalRunner::wait(const PreparedJob& job) {

@@ -6,6 +6,8 @@
 #include <filesystem>
 
 #include "pipeline/base/text.hpp"
+#include "pipeline/exec/tool_identity.hpp"
+#include "pipeline/plan/derivation.hpp"
 #include "pipeline/store/dependencies.hpp"
 
 namespace mlpipe {
@@ -40,6 +42,28 @@ void require_programs(const Spec& spec, const Tools& tools) {
   }
 }
 
+void find_tools_of_steps(const Spec& spec, FileHashes& hashes, Snapshot& snapshot, Diagnostics& diagnostics) {
+  const Environment own = own_environment();
+  for (const Step& step : spec.steps) {
+    for (const Tool& tool : step.tools) {
+      const std::string key = name_of_tool(step, tool);
+      if (snapshot.programs.contains(key)) {
+        continue;
+      }
+      Environment environment = own;
+      if (const auto path = step.environment.find("PATH"); path != step.environment.end()) {
+        environment["PATH"] = path->second;
+      }
+      if (auto identity = identity_of_tool(tool.name, environment, hashes)) {
+        snapshot.programs.emplace(key, std::move(*identity));
+      } else {
+        diagnostics.add(tool.mark, fmt::format("{}: not found in PATH", printable(tool.name)),
+                        "install it, or add its folder to PATH");
+      }
+    }
+  }
+}
+
 }  // namespace
 
 Snapshot take_snapshot(const Spec& spec, const Programs& programs, FileHashes& hashes,
@@ -63,6 +87,7 @@ Snapshot take_snapshot(const Spec& spec, const Programs& programs, FileHashes& h
       snapshot.dependencies.emplace(dependency.path, std::move(files));
     }
   }
+  find_tools_of_steps(spec, hashes, snapshot, diagnostics);
   diagnostics.throw_if_any();
   return snapshot;
 }

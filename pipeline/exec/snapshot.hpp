@@ -8,7 +8,7 @@
 namespace mlpipe {
 
 // Looks at everything that a plan is made from: the dependencies' content, the tools. Throws SpecError, with
-// every dependency that is not there, at its place in the file.
+// every dependency and every tool that is not there, at its place in the file.
 Snapshot take_snapshot(const Spec& spec, const Programs& programs, FileHashes& hashes,
                        const ResultSource& results);
 

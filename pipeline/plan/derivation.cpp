@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "pipeline/base/scalar.hpp"
 
 namespace mlpipe {
@@ -51,7 +53,7 @@ void add_action(const Step& step, const Tools& tools, Recipe& recipe) {
     add_tree(train->config, "", recipe);
     recipe.add("model-name", "", train->model_name);
     if (train->config.find("threads") == nullptr) {
-      recipe.add("threads", "", std::to_string(tools.default_threads));
+      recipe.add("threads", "", std::to_string(threads_of(step, tools)));
     }
     recipe.add("tool", "mlpipe-train", tools.trainer);
     return;
@@ -64,6 +66,18 @@ void add_action(const Step& step, const Tools& tools, Recipe& recipe) {
 
 }  // namespace
 
+int threads_of(const Step& step, const Tools& tools) {
+  constexpr std::int64_t thousandths = 1000;
+  return step.resources.cpu == 0
+             ? tools.default_threads
+             : static_cast<int>(std::clamp<std::int64_t>(step.resources.cpu / thousandths, 1, 1024));
+}
+
+std::string name_of_tool(const Step& step, const Tool& tool) {
+  const auto path = step.environment.find("PATH");
+  return path == step.environment.end() ? tool.name : tool.name + " in " + path->second;
+}
+
 std::string name_of(const Output& output) {
   return (output.folder ? "tree:" : "file:") + output.digest.hex();
 }
@@ -73,6 +87,13 @@ Recipe recipe_of(const Step& step, const Snapshot& snapshot, const InputName& in
   add_action(step, snapshot.tools, recipe);
   for (const auto& [name, value] : step.environment) {
     recipe.add("environment", name, value);
+  }
+  for (const SecretVariable& secret : step.secrets) {
+    recipe.add("secret", secret.variable, "secret:" + secret.secret);
+  }
+  for (const Tool& tool : step.tools) {
+    const auto found = snapshot.programs.find(name_of_tool(step, tool));
+    recipe.add("tool", tool.name, found == snapshot.programs.end() ? "" : found->second);
   }
   for (const Dependency& dependency : step.deps) {
     const auto found = snapshot.dependencies.find(dependency.path);

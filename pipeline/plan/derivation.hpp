@@ -18,6 +18,12 @@ using InputName = std::function<std::string(const Input&)>;
 // keys, params that it does not use, times, absolute paths.
 Recipe recipe_of(const Step& step, const Snapshot& snapshot, const InputName& input_name);
 
+// The threads of a training that names none: as many as its `cpu`, or the machine's.
+int threads_of(const Step& step, const Tools& tools);
+
+// What the identity of a tool is found by in a snapshot: its name, and the PATH where the step sets one.
+std::string name_of_tool(const Step& step, const Tool& tool);
+
 // "tree:3f…" or "file:3f…".
 std::string name_of(const Output& output);
 

@@ -36,7 +36,7 @@ std::string change_of(const std::string& tag, const std::string& name, const std
   if (tag == "input") {
     return fmt::format("{} {}", name, verb);
   }
-  if (tag == "environment") {
+  if (tag == "environment" || tag == "secret") {
     return fmt::format("env.{} {}", name, verb);
   }
   if (tag == "train" || tag == "threads") {
@@ -46,7 +46,9 @@ std::string change_of(const std::string& tag, const std::string& name, const std
                : fmt::format("{} {}", field, verb);
   }
   if (tag == "tool") {
-    return fmt::format("{} is another build", name);
+    const bool comes_with_mlpipe = name == "mlpipe-train" || name == "fetch";
+    return comes_with_mlpipe ? fmt::format("{} is another build", name)
+                             : fmt::format("tool {} {}", name, verb);
   }
   if (tag == "script" || tag == "command") {
     return "the command changed";

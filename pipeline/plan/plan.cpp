@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
+#include <utility>
 
 #include "pipeline/base/text.hpp"
 #include "pipeline/plan/explain.hpp"
@@ -16,29 +18,37 @@ bool has_result(State state) {
   return state == State::cached || state == State::succeeded;
 }
 
-std::set<std::string> needed_for(const Spec& spec, const std::string& last) {
-  std::set<std::string> needed = {last};
+bool has_ended(State state) {
+  return has_result(state) || state == State::failed || state == State::skipped || state == State::blocked;
+}
+
+bool may_start(State state) {
+  return state == State::run || state == State::undecided;
+}
+
+std::set<std::string> needed_for(const Spec& spec, const std::vector<std::string>& last) {
+  std::set<std::string> needed(last.begin(), last.end());
   for (auto step = spec.steps.rbegin(); step != spec.steps.rend(); ++step) {
     if (needed.contains(step->name)) {
-      for (const std::string& name : spec.upstream(*step)) {
-        needed.insert(name);
-      }
+      const std::vector<std::string> upstream = spec.upstream(*step);
+      needed.insert(upstream.begin(), upstream.end());
+      needed.insert(step->after.begin(), step->after.end());
     }
   }
   return needed;
 }
 
-void check_names(const Spec& spec, const PlanOptions& options) {
-  std::vector<std::string> asked(options.force.begin(), options.force.end());
-  if (options.until) {
-    asked.push_back(*options.until);
-  }
-  for (const std::string& name : asked) {
-    if (spec.find_step(name) == nullptr) {
-      throw UsageError(fmt::format("there is no step '{}'", printable(name)),
-                       suggest_name(name, spec.step_names()));
+// The steps that a name in the options stands for. Throws UsageError when there is none.
+std::vector<std::string> named_steps(const Spec& spec, const std::string& name) {
+  std::vector<std::string> steps = spec.steps_named(name);
+  if (steps.empty()) {
+    std::vector<std::string> known = spec.step_names();
+    for (const auto& [group, rules] : spec.groups) {
+      known.push_back(group);
     }
+    throw UsageError(fmt::format("there is no step '{}'", printable(name)), suggest_name(name, known));
   }
+  return steps;
 }
 
 }  // namespace
@@ -50,11 +60,15 @@ const Output* Result::find_output(std::string_view name) const {
 }
 
 Plan::Plan(const Spec& spec, const Snapshot& snapshot, const PlanOptions& options)
-    : spec_(spec), snapshot_(snapshot), options_(options) {
-  check_names(spec, options);
+    : spec_(spec), snapshot_(snapshot), options_(options), ready_(spec.groups) {
+  options_.force.clear();
+  for (const std::string& name : options.force) {
+    const std::vector<std::string> steps = named_steps(spec, name);
+    options_.force.insert(steps.begin(), steps.end());
+  }
   std::set<std::string> needed;
   if (options.until) {
-    needed = needed_for(spec, *options.until);
+    needed = needed_for(spec, named_steps(spec, *options.until));
   }
   for (const Step& step : spec.steps) {
     if (options.until && !needed.contains(step.name)) {
@@ -63,16 +77,40 @@ Plan::Plan(const Spec& spec, const Snapshot& snapshot, const PlanOptions& option
     const std::size_t index = steps_.size();
     index_[step.name] = index;
     steps_.emplace_back().step = &step;
-    upstream_.emplace_back();
-    downstream_.emplace_back();
-    for (const std::string& name : spec.upstream(step)) {
-      upstream_[index].push_back(index_.at(name));
-      downstream_[index_.at(name)].push_back(index);
-    }
+    connect(index);
     steps_[index].derivation = recipe_of(step, snapshot_, [this](const Input& input) {
                                  return "derivation:" + steps_[index_.at(input.step)].derivation.hex();
                                }).digest();
     decide(index);
+  }
+  passed_over_.clear();  // the plan as it is shown says so
+  measure_ways({});
+  for (std::size_t index = 0; index < steps_.size(); ++index) {
+    if (steps_[index].state == State::run && pending_[index] == 0) {
+      become_ready(index);
+    }
+  }
+}
+
+void Plan::connect(std::size_t index) {
+  const Step& step = *steps_[index].step;
+  before_.emplace_back();
+  after_.emplace_back();
+  pending_.push_back(0);
+  const auto link = [&](const std::string& name, bool needs) {
+    const std::size_t other = index_.at(name);
+    before_[index].push_back({other, needs});
+    after_[other].push_back({index, needs});
+    pending_[index] += has_ended(steps_[other].state) ? 0 : 1;
+  };
+  const std::vector<std::string> upstream = spec_.upstream(step);
+  for (const std::string& name : upstream) {
+    link(name, true);
+  }
+  for (const std::string& name : step.after) {
+    if (!std::binary_search(upstream.begin(), upstream.end(), name)) {
+      link(name, false);
+    }
   }
 }
 
@@ -83,18 +121,13 @@ const PlannedStep* Plan::find(std::string_view name) const {
 
 bool Plan::anything_to_run() const {
   return std::any_of(steps_.begin(), steps_.end(), [](const PlannedStep& step) {
-    return step.state != State::cached && step.state != State::succeeded;
+    return !has_result(step.state) && step.state != State::skipped;
   });
 }
 
 std::size_t Plan::count(State state) const {
   return static_cast<std::size_t>(std::count_if(
       steps_.begin(), steps_.end(), [&](const PlannedStep& step) { return step.state == state; }));
-}
-
-bool Plan::upstream_done(std::size_t index) const {
-  return std::all_of(upstream_[index].begin(), upstream_[index].end(),
-                     [&](std::size_t before) { return has_result(steps_[before].state); });
 }
 
 // The action, once the bytes of every input are known.
@@ -114,21 +147,21 @@ std::optional<Recipe> Plan::action_of(std::size_t index) const {
 void Plan::decide(std::size_t index) {
   PlannedStep& planned = steps_[index];
   planned.reasons.clear();
+  planned.state = State::undecided;
+  if (!decide_condition(index) || !decide_order(index)) {
+    return;
+  }
   planned.action = action_of(index);
   if (!planned.action) {
-    planned.state = State::undecided;
-    for (const std::size_t before : upstream_[index]) {
-      if (!has_result(steps_[before].state)) {
-        planned.reasons.push_back("after " + steps_[before].step->name);
-      }
-    }
+    say_after_what(index);
     return;
   }
   planned.action_key = planned.action->digest();
   const std::vector<Result> results = snapshot_.results->results(planned.action_key);
   const auto latest =
       std::find_if(results.rbegin(), results.rend(), [](const Result& one) { return one.succeeded; });
-  planned.forced = options_.force.contains(planned.step->name);
+  const std::string again = rerun_reason(index);
+  planned.forced = options_.force.contains(planned.step->name) || !again.empty();
   if (latest != results.rend() && !planned.forced) {
     planned.state = State::cached;
     planned.result = *latest;
@@ -136,73 +169,333 @@ void Plan::decide(std::size_t index) {
   }
   planned.state = State::run;
   planned.reasons = planned.forced
-                        ? std::vector<std::string>{"forced"}
+                        ? std::vector<std::string>{again.empty() ? "forced" : again}
                         : reasons_to_run(*planned.step, *planned.action,
                                          snapshot_.results->last_realization(spec_.name, planned.step->name),
                                          results.empty() ? "" : results.back().failure);
-  if (upstream_done(index)) {
-    ready_.insert(index);
+}
+
+// What is said of a step that waits for others.
+void Plan::say_after_what(std::size_t index) {
+  constexpr std::size_t most_named = 4;
+  std::map<std::string, std::size_t> waiting_of_group;
+  std::vector<const Step*> waiting;
+  for (const Link& link : before_[index]) {
+    if (!has_ended(steps_[link.index].state)) {
+      waiting.push_back(steps_[link.index].step);
+      ++waiting_of_group[waiting.back()->group];
+    }
+  }
+  std::vector<std::string> names;  // of several combinations the matrix's
+  for (const Step* step : waiting) {
+    const bool several = !step->group.empty() && waiting_of_group[step->group] > 1;
+    const std::string& name = several ? step->group : step->name;
+    if (names.empty() || names.back() != name) {
+      names.push_back(name);
+    }
+  }
+  for (std::size_t i = 0; i < std::min(names.size(), most_named); ++i) {
+    steps_[index].reasons.push_back("after " + names[i]);
+  }
+  if (names.size() > most_named) {
+    steps_[index].reasons.push_back(fmt::format("after {} more", names.size() - most_named));
   }
 }
 
-std::optional<std::size_t> Plan::take_ready() {
-  if (ready_.empty()) {
+// Whether the step may run, as far as its `if` and skipped steps go. When not, its state says what comes of
+// it.
+bool Plan::decide_condition(std::size_t index) {
+  for (const Link& link : before_[index]) {
+    if (link.needs && steps_[link.index].state == State::skipped) {
+      pass_over(index, State::skipped, fmt::format("{} was skipped", steps_[link.index].step->name));
+      return false;
+    }
+  }
+  const std::optional<Condition>& condition = steps_[index].step->condition;
+  if (!condition) {
+    return true;
+  }
+  try {
+    const Verdict verdict =
+        mlpipe::decide(*condition, [this](const StepReference& asked) { return look_up(asked); });
+    switch (verdict.kind) {
+      case Verdict::Kind::holds:
+        return true;
+      case Verdict::Kind::fails:
+        pass_over(index, State::skipped, verdict.reason);
+        return false;
+      case Verdict::Kind::undecided:
+        say_after_what(index);
+        return false;
+    }
+  } catch (const ExpressionError& error) {
+    pass_over(index, State::blocked, fmt::format("if: {}: {}", condition->text, error.what()));
+  }
+  return false;
+}
+
+// Whether everything has ended whose end, and not success, the step waits for.
+bool Plan::decide_order(std::size_t index) {
+  if (steps_[index].step->after.empty()) {
+    return true;
+  }
+  if (pending_[index] > 0) {
+    say_after_what(index);
+    return false;
+  }
+  put_outcomes_into(steps_[index]);
+  return true;
+}
+
+// A finally step tells of a run, or tidies up after it: what it did once does not stand for the next run.
+std::string Plan::rerun_reason(std::size_t index) const {
+  if (!steps_[index].step->finally) {
+    return "";
+  }
+  for (const Link& link : before_[index]) {
+    const State state = steps_[link.index].state;
+    if (state == State::succeeded || state == State::failed || state == State::blocked) {
+      return fmt::format("finally: {} {}", steps_[link.index].step->name, name_of(state));
+    }
+  }
+  return "";
+}
+
+void Plan::put_outcomes_into(PlannedStep& planned) {
+  if (planned.step->outcomes.empty()) {
+    return;
+  }
+  auto step = std::make_shared<Step>(*planned.step);
+  const auto put = [&](std::string& text) {
+    for (const std::string& name : step->outcomes) {
+      const std::string placeholder = placeholder_of_outcome(name);
+      const std::string outcome = outcome_of(name);
+      for (std::size_t at = 0; (at = text.find(placeholder, at)) != std::string::npos; at += outcome.size()) {
+        text.replace(at, placeholder.size(), outcome);
+      }
+    }
+  };
+  if (auto* run = std::get_if<RunAction>(&step->action)) {
+    std::for_each(run->arguments.begin(), run->arguments.end(), put);
+  }
+  for (auto& [name, value] : step->environment) {
+    put(value);
+  }
+  planned.with_outcomes = std::move(step);
+  planned.step = planned.with_outcomes.get();
+}
+
+std::vector<std::size_t> Plan::indices_of(const std::string& name) const {
+  const auto group = spec_.groups.find(name);
+  std::vector<std::size_t> indices;
+  for (const std::string& one : group == spec_.groups.end() ? std::vector{name} : group->second.members) {
+    indices.push_back(index_.at(one));
+  }
+  return indices;
+}
+
+// How the step ended, of a matrix step the worst of its combinations; empty while one has not ended.
+std::string Plan::outcome_of(const std::string& name) const {
+  std::set<State> states;
+  for (const std::size_t index : indices_of(name)) {
+    const State state = steps_[index].state;
+    if (!has_ended(state)) {
+      return "";
+    }
+    states.insert(state == State::cached ? State::succeeded : state);
+  }
+  for (const State worst : {State::failed, State::blocked, State::succeeded}) {
+    if (states.contains(worst)) {
+      return name_of(worst);
+    }
+  }
+  return name_of(State::skipped);
+}
+
+std::optional<Value> Plan::look_up(const StepReference& asked) const {
+  const std::string outcome = outcome_of(asked.step);
+  if (outcome.empty()) {
     return std::nullopt;
   }
-  const std::size_t index = *ready_.begin();
-  ready_.erase(ready_.begin());
-  steps_[index].state = State::running;
+  if (asked.metric.empty()) {
+    return Value::of_text(outcome);
+  }
+  const PlannedStep& planned = steps_[index_.at(asked.step)];
+  if (!has_result(planned.state)) {  // compared with anything, it does not hold
+    Value unknown = Value::of_number(std::numeric_limits<double>::quiet_NaN());
+    unknown.text = "not known";
+    return unknown;
+  }
+  const auto metric = planned.result->metrics.find(asked.metric);
+  if (metric == planned.result->metrics.end()) {
+    std::vector<std::string> known;
+    for (const auto& [name, value] : planned.result->metrics) {
+      known.push_back(name);
+    }
+    throw ExpressionError(0, fmt::format("step '{}' has no metric '{}'{}", asked.step, asked.metric,
+                                         known.empty() ? "" : ", it has " + join(known, ", ")));
+  }
+  return Value::of_number(metric->second);
+}
+
+// How long it takes at least from the start of each step to the end of the last that comes after it.
+void Plan::measure_ways(const Durations& durations) {
+  double sum = 0;
+  for (const auto& [name, seconds] : durations) {
+    sum += seconds;
+  }
+  const double usual = durations.empty() ? 1 : sum / static_cast<double>(durations.size());
+  way_to_the_end_.assign(steps_.size(), 0);
+  for (std::size_t index = steps_.size(); index-- > 0;) {
+    double longest = 0;
+    for (const Link& link : after_[index]) {
+      longest = std::max(longest, way_to_the_end_[link.index]);
+    }
+    const auto known = durations.find(steps_[index].step->name);
+    const bool takes_time = !has_ended(steps_[index].state);
+    way_to_the_end_[index] = longest + (!takes_time ? 0 : known != durations.end() ? known->second : usual);
+  }
+}
+
+void Plan::set_durations(const Durations& durations) {
+  measure_ways(durations);
+  for (const std::size_t index : ready_.all()) {
+    ready_.remove(index);
+    become_ready(index);
+  }
+}
+
+void Plan::become_ready(std::size_t index) {
+  ready_.add(index, *steps_[index].step, way_to_the_end_[index]);
+}
+
+std::optional<std::size_t> Plan::take_ready(const Capacity& free) {
+  const auto index = ready_.take(free);
+  if (index) {
+    steps_[*index].state = State::running;
+  }
   return index;
 }
 
-void Plan::put_back(std::size_t index) {
+void Plan::hold(std::size_t index) {
+  ready_.ended(steps_[index].step->group);
   steps_[index].state = State::run;
-  ready_.insert(index);
+  ++steps_[index].retries;
+}
+
+void Plan::put_back(std::size_t index) {
+  if (steps_[index].state == State::running) {
+    ready_.ended(steps_[index].step->group);
+  }
+  if (stopped_ && !steps_[index].step->finally) {
+    pass_over(index, State::blocked, "interrupted");
+    settle({index});
+    return;
+  }
+  steps_[index].state = State::run;
+  become_ready(index);
+}
+
+void Plan::pass_over(std::size_t index, State state, std::string reason) {
+  steps_[index].state = state;
+  steps_[index].reasons = {std::move(reason)};
+  ready_.remove(index);
+  passed_over_.push_back(index);
 }
 
 std::vector<std::size_t> Plan::finish(std::size_t index, Result result) {
   PlannedStep& planned = steps_[index];
+  ready_.ended(planned.step->group);
   const bool succeeded = result.succeeded;
   planned.state = succeeded ? State::succeeded : State::failed;
   planned.result = std::move(result);
+  std::vector<std::size_t> ended = {index};
   if (!succeeded) {
-    block_after(index);
-    return {};
+    fail_fast(index, ended);
   }
-  std::vector<std::size_t> settled = {index};
-  for (std::size_t i = 0; i < settled.size(); ++i) {
-    const std::size_t before = settled[i];
-    for (const std::size_t after : downstream_[before]) {
-      PlannedStep& next = steps_[after];
-      if (next.state == State::undecided) {
-        decide(after);
-        if (next.state == State::cached) {
-          settled.push_back(after);
-        }
-      } else if (next.state == State::run && upstream_done(after)) {
-        ready_.insert(after);
-      }
-    }
-  }
-  settled.erase(settled.begin());
-  return settled;
+  return settle(std::move(ended));
 }
 
-void Plan::block_after(std::size_t index) {
-  std::vector<std::size_t> blocked = {index};
-  while (!blocked.empty()) {
-    const std::size_t before = blocked.back();
-    blocked.pop_back();
-    for (const std::size_t after : downstream_[before]) {
-      PlannedStep& next = steps_[after];
-      if (next.state == State::run || next.state == State::undecided) {
-        next.state = State::blocked;
-        next.reasons = {fmt::format("{} did not succeed", steps_[before].step->name)};
-        ready_.erase(after);
-        blocked.push_back(after);
-      }
+void Plan::fail_fast(std::size_t index, std::vector<std::size_t>& ended) {
+  const std::string& failed = steps_[index].step->name;
+  const auto group = spec_.groups.find(steps_[index].step->group);
+  if (group == spec_.groups.end() || !group->second.fail_fast || options_.keep_going ||
+      !failed_groups_.insert(group->first).second) {
+    return;
+  }
+  for (const std::string& name : group->second.members) {
+    const auto member = index_.find(name);
+    if (member == index_.end()) {
+      continue;
+    }
+    const State state = steps_[member->second].state;
+    if (may_start(state)) {
+      pass_over(member->second, State::blocked, fmt::format("{} failed, and its matrix fails fast", failed));
+      ended.push_back(member->second);
+    } else if (state == State::running) {
+      unwanted_.push_back(member->second);
     }
   }
+}
+
+// Tells what comes after these steps that they have ended, and what comes after those that this ends.
+std::vector<std::size_t> Plan::settle(std::vector<std::size_t> ended) {
+  std::vector<std::size_t> cached;
+  for (std::size_t i = 0; i < ended.size(); ++i) {
+    const std::size_t before = ended[i];
+    if (steps_[before].state == State::cached) {
+      cached.push_back(before);
+    }
+    for (const Link& link : after_[before]) {
+      settle_after(before, link, ended);
+    }
+  }
+  return cached;
+}
+
+void Plan::settle_after(std::size_t before, const Link& link, std::vector<std::size_t>& ended) {
+  const std::size_t index = link.index;
+  PlannedStep& next = steps_[index];
+  --pending_[index];
+  if (!may_start(next.state)) {
+    return;
+  }
+  const State state = steps_[before].state;
+  const std::string& name = steps_[before].step->name;
+  if (link.needs && (state == State::failed || state == State::blocked)) {
+    pass_over(index, State::blocked, fmt::format("{} did not succeed", name));
+  } else if (link.needs && state == State::skipped) {
+    pass_over(index, State::skipped, fmt::format("{} was skipped", name));
+  } else if (pending_[index] > 0) {
+    return;
+  } else if (next.state == State::undecided) {
+    decide(index);
+  }
+  if (has_ended(next.state)) {
+    ended.push_back(index);
+  } else if (next.state == State::run && pending_[index] == 0) {
+    become_ready(index);
+  }
+}
+
+void Plan::stop() {
+  stopped_ = true;
+  std::vector<std::size_t> ended;
+  for (std::size_t index = 0; index < steps_.size(); ++index) {
+    if (may_start(steps_[index].state) && !steps_[index].step->finally) {
+      pass_over(index, State::blocked, "interrupted");
+      ended.push_back(index);
+    }
+  }
+  settle(std::move(ended));
+}
+
+std::vector<std::size_t> Plan::take_unwanted() {
+  return std::exchange(unwanted_, {});
+}
+
+std::vector<std::size_t> Plan::take_passed_over() {
+  return std::exchange(passed_over_, {});
 }
 
 const char* name_of(State state) {
@@ -219,6 +512,8 @@ const char* name_of(State state) {
       return "succeeded";
     case State::failed:
       return "failed";
+    case State::skipped:
+      return "skipped";
     case State::blocked:
       return "blocked";
   }

@@ -1,12 +1,16 @@
 #pragma once
 
+#include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "pipeline/plan/capacity.hpp"
 #include "pipeline/plan/derivation.hpp"
+#include "pipeline/plan/ready.hpp"
 #include "pipeline/plan/result.hpp"
 #include "pipeline/plan/snapshot.hpp"
 #include "pipeline/spec/spec.hpp"
@@ -22,11 +26,14 @@ struct PlannedStep {
     running,
     succeeded,  // it ran
     failed,     // it ran
-    blocked,    // a step before it failed
+    skipped,    // its `if` does not hold, or a step that it needs was skipped
+    blocked,    // a step before it failed, or one of its matrix did, or the run was interrupted
   };
 
   const Step* step = nullptr;
+  std::shared_ptr<const Step> with_outcomes;  // keeps *step, where outcomes were put into a finally step
   State state = State::undecided;
+  std::size_t retries = 0;           // how often its job was tried again
   bool forced = false;               // it runs although a result may be there
   std::vector<std::string> reasons;  // why it runs, or what it waits for or is blocked by
   Digest derivation;
@@ -38,7 +45,11 @@ struct PlannedStep {
 struct PlanOptions {
   std::set<std::string> force;       // run these even when a result is there
   std::optional<std::string> until;  // this step and what it needs, nothing else
+  bool keep_going = false;           // no matrix fails fast
 };
+
+// How long steps took when they last succeeded, in seconds, by name.
+using Durations = std::map<std::string, double>;
 
 // The graph and what each node needs now. Pure: it looks at the spec and the snapshot, never at a clock, a
 // disk or a process. While the executor runs it is told how steps ended, and says what is ready next. Not
@@ -57,18 +68,50 @@ class Plan {
   const std::optional<std::string>& until() const { return options_.until; }
   std::size_t count(PlannedStep::State state) const;
 
-  // A step that can start now, marked as running; nothing when none can.
-  std::optional<std::size_t> take_ready();
-  // Gives a running step back: it is ready again.
+  // How many steps could start now.
+  std::size_t ready() const { return ready_.size(); }
+  // From now on steps start in the order of the longest way to the end; without, all count as equally long.
+  void set_durations(const Durations& durations);
+  // The next step to start, of those that fit into `free`, marked as running; nothing when there is none.
+  std::optional<std::size_t> take_ready(const Capacity& free = Capacity::unlimited());
+  // A running step does not run any more and is to be started again: not before put_back().
+  void hold(std::size_t index);
+  // Gives a step that runs or is held back: it is ready again.
   void put_back(std::size_t index);
-  // A running step ended. Steps after it become ready, cached, or blocked; returns those that became cached,
-  // because the steps before them yielded the same bytes as once before.
+  // A running step ended. Steps after it become ready, cached, skipped or blocked; returns those that became
+  // cached, because the steps before them yielded the same bytes as once before.
   std::vector<std::size_t> finish(std::size_t index, Result result);
+  // Nothing more is to be started but finally steps: all others that do not run are blocked.
+  void stop();
+  // Running steps that are to be ended, because one of their matrix failed; each is returned once.
+  std::vector<std::size_t> take_unwanted();
+  // Steps that were skipped or blocked since the last call.
+  std::vector<std::size_t> take_passed_over();
 
  private:
+  using State = PlannedStep::State;
+  // One step comes after another.
+  struct Link {
+    std::size_t index;  // of the other end
+    bool needs;         // the other must succeed; else it must end
+  };
+
+  void connect(std::size_t index);
   void decide(std::size_t index);
-  void block_after(std::size_t index);
-  bool upstream_done(std::size_t index) const;
+  bool decide_condition(std::size_t index);
+  bool decide_order(std::size_t index);
+  std::string rerun_reason(std::size_t index) const;
+  void put_outcomes_into(PlannedStep& planned);
+  void say_after_what(std::size_t index);
+  void measure_ways(const Durations& durations);
+  void become_ready(std::size_t index);
+  void pass_over(std::size_t index, State state, std::string reason);
+  std::vector<std::size_t> settle(std::vector<std::size_t> ended);
+  void settle_after(std::size_t before, const Link& link, std::vector<std::size_t>& ended);
+  void fail_fast(std::size_t index, std::vector<std::size_t>& ended);
+  std::vector<std::size_t> indices_of(const std::string& name) const;
+  std::string outcome_of(const std::string& name) const;
+  std::optional<Value> look_up(const StepReference& asked) const;
   std::optional<Recipe> action_of(std::size_t index) const;
 
   const Spec& spec_;
@@ -76,9 +119,15 @@ class Plan {
   PlanOptions options_;
   std::vector<PlannedStep> steps_;
   std::unordered_map<std::string, std::size_t> index_;
-  std::vector<std::vector<std::size_t>> upstream_;
-  std::vector<std::vector<std::size_t>> downstream_;
-  std::set<std::size_t> ready_;
+  std::vector<std::vector<Link>> before_;  // what a step comes after
+  std::vector<std::vector<Link>> after_;   // what comes after it
+  std::vector<std::size_t> pending_;       // how many before it have not ended
+  std::vector<double> way_to_the_end_;
+  ReadySteps ready_;
+  bool stopped_ = false;
+  std::set<std::string> failed_groups_;
+  std::vector<std::size_t> unwanted_;
+  std::vector<std::size_t> passed_over_;
 };
 
 const char* name_of(PlannedStep::State state);

@@ -54,7 +54,8 @@ struct ServingState {
 struct Snapshot {
   std::map<std::string, DependencyFiles> dependencies;  // by the text in `deps`
   Tools tools;
-  const ResultSource* results = nullptr;  // must outlive the plan
+  std::map<std::string, std::string> programs;  // of `tools`: the identity of each, by name_of_tool()
+  const ResultSource* results = nullptr;        // must outlive the plan
 };
 
 }  // namespace mlpipe

@@ -4,6 +4,8 @@
 #include "pipeline/deploy/deployments.hpp"
 #include "pipeline/deploy/local_target.hpp"
 #include "pipeline/deploy/rollout.hpp"
+#include "pipeline/exec/machine.hpp"
+#include "pipeline/exec/requirements.hpp"
 #include "pipeline/exec/snapshot.hpp"
 #include "pipeline/registry/gate.hpp"
 #include "pipeline/registry/provenance.hpp"
@@ -70,14 +72,15 @@ void write_down_cached(const Plan& plan, const Spec& spec, Store& store) {
   }
 }
 
-// Whether every step has its result.
+// Whether every step has its result, or was skipped.
 bool write_down_run(const Plan& plan, Store& store, std::int64_t run) {
   bool complete = true;
   for (const PlannedStep& planned : plan.steps()) {
     store.add_run_step(run, planned.step->name, planned.action_key, name_of(planned.state),
                        planned.result ? planned.result->id : 0);
     complete = complete && (planned.state == PlannedStep::State::cached ||
-                            planned.state == PlannedStep::State::succeeded);
+                            planned.state == PlannedStep::State::succeeded ||
+                            planned.state == PlannedStep::State::skipped);
   }
   return complete;
 }
@@ -217,7 +220,9 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
   Plan plan(spec, snapshot, request.plan);
   const Observed observed = observe(spec, store ? &*store : nullptr, target.get());
   report.effects = plan_effects(spec, plan, observed, target ? target->wanted() : WantedServing{});
-  observer.planned(plan, report.effects, spec);
+  const Capacity capacity = capacity_of_machine();
+  const Secrets secrets = require_what_runs(spec, plan, capacity, own_environment());
+  observer.planned(plan, report.effects, spec, secrets);
   report.address = observed.serving.address;
 
   if (!request.dry_run) {
@@ -233,7 +238,8 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
       RecordedRun run(*store, spec);
       report.changed = plan.anything_to_run();
       const ExecutionOptions options{
-          request.jobs != 0 ? request.jobs : static_cast<std::size_t>(usable_cores()), request.interrupts};
+          request.jobs != 0 ? request.jobs : static_cast<std::size_t>(usable_cores()), capacity, secrets,
+          request.interrupts};
       const bool interrupted = execute(plan, spec, snapshot, programs, *store,
                                        std::make_shared<LocalRunner>(programs.agent), observer, options);
       report.outcome = interrupted ? Outcome::interrupted : Outcome::succeeded;
