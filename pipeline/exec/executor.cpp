@@ -22,6 +22,7 @@ using namespace std::chrono_literals;
 
 // One step that has been taken from the plan and has not ended.
 struct Attempt {
+  std::size_t number = 0;  // in this run: what a thread that waits for the job knows of it
   std::size_t index = 0;
   PreparedJob job;
   std::vector<std::string> gpus;  // that it was given
@@ -43,7 +44,7 @@ struct Waiting {
 // Attempts whose job has ended, with the lock that its end set free.
 class Arrivals {
  public:
-  void add(Attempt* attempt, FileLock lock) {
+  void add(std::size_t attempt, FileLock lock) {
     {
       const std::lock_guard guard(mutex_);
       ended_.emplace_back(attempt, std::move(lock));
@@ -51,7 +52,7 @@ class Arrivals {
     arrived_.notify_one();
   }
 
-  std::optional<std::pair<Attempt*, FileLock>> take(std::chrono::milliseconds patience) {
+  std::optional<std::pair<std::size_t, FileLock>> take(std::chrono::milliseconds patience) {
     std::unique_lock guard(mutex_);
     arrived_.wait_for(guard, patience, [this] { return !ended_.empty(); });
     if (ended_.empty()) {
@@ -65,7 +66,7 @@ class Arrivals {
  private:
   std::mutex mutex_;
   std::condition_variable arrived_;
-  std::list<std::pair<Attempt*, FileLock>> ended_;
+  std::list<std::pair<std::size_t, FileLock>> ended_;
 };
 
 class Executor {
@@ -94,8 +95,7 @@ class Executor {
         return interrupted();
       }
       if (auto arrival = arrivals_->take(patience())) {
-        arrival->first->waiter = {};
-        settle(*arrival->first, std::move(arrival->second));
+        take_up(arrival->first, std::move(arrival->second));
       }
       cancel_unwanted();
       show();
@@ -104,6 +104,15 @@ class Executor {
 
  private:
   bool interrupted() const { return options_.interrupts != nullptr && *options_.interrupts > 0; }
+
+  void take_up(std::size_t number, FileLock lock) {
+    const auto attempt = std::find_if(attempts_.begin(), attempts_.end(),
+                                      [&](const Attempt& one) { return one.number == number; });
+    if (attempt != attempts_.end()) {  // else this run does not wait for it any more
+      attempt->waiter = {};
+      settle(*attempt, std::move(lock));
+    }
+  }
 
   void start_what_fits() {
     while (attempts_.size() < options_.jobs) {
@@ -198,6 +207,7 @@ class Executor {
     store_.add_realization(spec_.name, planned.step->name, planned.derivation, *planned.action,
                            planned.step->params);
     Attempt& attempt = attempts_.emplace_back();
+    attempt.number = ++begun_;
     attempt.index = index;
     attempt.job = job_of(store_, planned.action_key);
     attempt.job.secrets = options_.secrets.variables_of(*planned.step);
@@ -221,9 +231,8 @@ class Executor {
   }
 
   void wait_for(Attempt& attempt) {
-    attempt.waiter = std::jthread([arrivals = arrivals_, runner = runner_, job = attempt.job, id = &attempt] {
-      arrivals->add(id, runner->wait(job));
-    });
+    attempt.waiter = std::jthread([arrivals = arrivals_, runner = runner_, job = attempt.job,
+                                   number = attempt.number] { arrivals->add(number, runner->wait(job)); });
   }
 
   // The lock is ours, so nobody runs this key now: see what there is, and go on from there.
@@ -335,6 +344,7 @@ class Executor {
   std::shared_ptr<Arrivals> arrivals_ = std::make_shared<Arrivals>();
   Capacity free_;
   std::list<Attempt> attempts_;
+  std::size_t begun_ = 0;
   std::vector<Waiting> waiting_;
   bool ordered_ = false;
   bool stopping_ = false;

@@ -64,7 +64,7 @@ class Reader {
     combine();
     exclude();
     include(combinations_.size());
-    if (combinations_.empty() && diagnostics_.empty()) {
+    if (combinations_.empty() && !passed_over_ && diagnostics_.size() == faults_before_) {
       diagnostics_.add(node_, "the matrix has no combination",
                        "name axes with their values, as in matrix: { lr: [0.1, 0.01] }");
     }
@@ -101,15 +101,31 @@ class Reader {
   // The value with its expressions replaced; null when there was a fault.
   std::optional<YamlNode> value_of(const YamlNode& node) {
     if (!node.is_scalar() || node.is_null()) {
+      passed_over_ = true;
+      return std::nullopt;
+    }
+    if (names_steps(node)) {
+      diagnostics_.add(node, "a matrix is known before anything runs: it cannot use what steps yield");
       return std::nullopt;
     }
     Usage usage;
     const std::size_t faults = diagnostics_.size();
     YamlNode value = references_.tree(node, usage);
-    if (diagnostics_.size() == faults && !usage.inputs.empty()) {
-      diagnostics_.add(node, "a matrix is known before anything runs: it cannot use what steps yield");
-    }
     return diagnostics_.size() == faults ? std::optional(value) : std::nullopt;
+  }
+
+  static bool names_steps(const YamlNode& node) {
+    try {
+      for (const Template::Piece& piece : parse_template(node.scalar).pieces) {
+        for (const Expression* reference : references_in(piece.expression)) {
+          if (reference->reference.front() == "steps") {
+            return true;
+          }
+        }
+      }
+    } catch (const ExpressionError&) {  // it is reported where the value is read
+    }
+    return false;
   }
 
   void check_axis_name(const YamlEntry& entry) {
@@ -131,6 +147,7 @@ class Reader {
     std::size_t count = 1;
     for (const YamlEntry& entry : node_.entries) {
       if (is_rule(entry.key) || !entry.value.is_sequence()) {
+        passed_over_ = passed_over_ || !is_rule(entry.key);
         continue;
       }
       check_axis_name(entry);
@@ -213,7 +230,7 @@ class Reader {
           return found != one.values.end() && found->second.scalar == value.second.scalar;
         });
       });
-      if (before == combinations_.size() && diagnostics_.empty()) {
+      if (before == combinations_.size() && diagnostics_.size() == faults_before_) {
         diagnostics_.add(mark, "no combination is like this: nothing is excluded");
       }
     }
@@ -302,10 +319,12 @@ class Reader {
   const YamlNode& node_;
   const References& references_;
   Diagnostics& diagnostics_;
+  const std::size_t faults_before_ = diagnostics_.size();
   Matrix matrix_;
   std::vector<Axis> axes_;
   std::vector<Growing> combinations_;
   bool too_many_ = false;
+  bool passed_over_ = false;  // something that the schema check found faulty
 };
 
 }  // namespace

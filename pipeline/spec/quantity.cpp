@@ -58,7 +58,9 @@ std::optional<std::uint64_t> parse_bytes(std::string_view text) {
 }
 
 std::string format_cores(std::int64_t thousandths) {
-  return number_text(static_cast<double>(thousandths) / 1000);
+  constexpr std::int64_t whole = 1000;
+  return thousandths % whole == 0 ? std::to_string(thousandths / whole)
+                                  : number_text(static_cast<double>(thousandths) / whole);
 }
 
 }  // namespace mlpipe

@@ -380,6 +380,8 @@ std::optional<Condition> References::condition(const YamlNode& scalar, Usage& us
       }
     }
     check_outcome_names(condition.expression);
+    decide(condition,
+           [](const StepReference&) { return std::nullopt; });  // says what can be known to be wrong
     return condition;
   } catch (const ExpressionError& error) {
     diagnostics_.add(mark_inside(scalar, offset + error.offset()), error.what(), error.hint());
