@@ -97,7 +97,7 @@ class Executor {
       if (auto arrival = arrivals_->take(patience())) {
         take_up(arrival->first, std::move(arrival->second));
       }
-      cancel_unwanted();
+      end_unwanted();
       show();
     }
   }
@@ -133,38 +133,40 @@ class Executor {
     stopping_ = true;
     waiting_.clear();
     plan_.stop();
-    std::vector<Attempt*> others;  // jobs of other runs go on: this one only stops waiting for them
-    for (Attempt& attempt : attempts_) {
-      if (is_finally(attempt)) {
-        continue;
-      }
-      if (attempt.ours) {
-        cancel(attempt);
-      } else {
-        others.push_back(&attempt);
-      }
-    }
-    for (Attempt* attempt : others) {
-      attempt->waiter.detach();  // what the thread uses, it owns
-      const std::size_t index = attempt->index;
-      drop(*attempt);
-      plan_.put_back(index);
-    }
+    end_early([this](const Attempt& attempt) { return !is_finally(attempt); });
   }
 
   bool is_finally(const Attempt& attempt) const { return plan_.steps()[attempt.index].step->finally; }
 
-  void cancel(Attempt& attempt) {
-    attempt.unwanted = true;
-    runner_->cancel(attempt.job);
+  // Ends the jobs of these attempts. Jobs of other runs go on: this one only stops waiting for them.
+  template <typename Which>
+  void end_early(Which which) {
+    std::vector<std::size_t> given_back;
+    for (auto attempt = attempts_.begin(); attempt != attempts_.end();) {
+      Attempt& one = *attempt++;
+      if (!which(one)) {
+        continue;
+      }
+      one.unwanted = true;
+      if (one.ours) {
+        runner_->cancel(one.job);
+      } else {
+        one.waiter.detach();  // what the thread uses, it owns
+        given_back.push_back(one.index);
+        drop(one);
+      }
+    }
+    for (const std::size_t index : given_back) {
+      plan_.put_back(index);
+    }
   }
 
-  void cancel_unwanted() {
+  void end_unwanted() {
     const std::vector<std::size_t> unwanted = plan_.take_unwanted();
-    for (Attempt& attempt : attempts_) {
-      if (std::find(unwanted.begin(), unwanted.end(), attempt.index) != unwanted.end() && attempt.ours) {
-        cancel(attempt);
-      }
+    if (!unwanted.empty()) {
+      end_early([&](const Attempt& attempt) {
+        return std::find(unwanted.begin(), unwanted.end(), attempt.index) != unwanted.end();
+      });
     }
   }
 
@@ -185,13 +187,15 @@ class Executor {
 
   void put_back_what_waited() {
     const auto now = Clock::now();
-    for (const Waiting& waiting : waiting_) {
-      // Meanwhile it may have been blocked, with its matrix.
-      if (waiting.until <= now && plan_.steps()[waiting.index].state == PlannedStep::State::run) {
+    std::erase_if(waiting_, [&](const Waiting& waiting) {
+      if (plan_.steps()[waiting.index].state != PlannedStep::State::run) {
+        return true;  // it was blocked meanwhile, with its matrix
+      }
+      if (waiting.until <= now) {
         plan_.put_back(waiting.index);
       }
-    }
-    std::erase_if(waiting_, [&](const Waiting& waiting) { return waiting.until <= now; });
+      return waiting.until <= now;
+    });
   }
 
   void show() {
@@ -261,7 +265,7 @@ class Executor {
       end(attempt, collect_result(*planned.step, planned.action_key, attempt.job, lost, spec_, store_));
       return;
     }
-    if (stopping_ && !is_finally(attempt)) {
+    if (attempt.unwanted || (stopping_ && !is_finally(attempt))) {
       const std::size_t index = attempt.index;
       drop(attempt);
       plan_.put_back(index);

@@ -22,6 +22,8 @@ bool has_ended(State state) {
   return has_result(state) || state == State::failed || state == State::skipped || state == State::blocked;
 }
 
+constexpr const char* interrupted = "interrupted";
+
 bool may_start(State state) {
   return state == State::run || state == State::undecided;
 }
@@ -206,8 +208,7 @@ void Plan::say_after_what(std::size_t index) {
 // it.
 bool Plan::decide_condition(std::size_t index) {
   for (const Link& link : before_[index]) {
-    if (link.needs && steps_[link.index].state == State::skipped) {
-      pass_over(index, State::skipped, fmt::format("{} was skipped", steps_[link.index].step->name));
+    if (link.needs && pass_over_after(link.index, index)) {
       return false;
     }
   }
@@ -384,16 +385,21 @@ void Plan::hold(std::size_t index) {
 }
 
 void Plan::put_back(std::size_t index) {
-  if (steps_[index].state == State::running) {
-    ready_.ended(steps_[index].step->group);
+  PlannedStep& planned = steps_[index];
+  if (planned.state == State::running) {
+    ready_.ended(planned.step->group);
   }
-  if (stopped_ && !steps_[index].step->finally) {
-    pass_over(index, State::blocked, "interrupted");
-    settle({index});
+  const auto failed = failed_groups_.find(planned.step->group);
+  if (stopped_ && !planned.step->finally) {
+    pass_over(index, State::blocked, interrupted);
+  } else if (failed != failed_groups_.end()) {
+    pass_over(index, State::blocked, failed->second);
+  } else {
+    planned.state = State::run;
+    become_ready(index);
     return;
   }
-  steps_[index].state = State::run;
-  become_ready(index);
+  settle({index});
 }
 
 void Plan::pass_over(std::size_t index, State state, std::string reason) {
@@ -401,6 +407,21 @@ void Plan::pass_over(std::size_t index, State state, std::string reason) {
   steps_[index].reasons = {std::move(reason)};
   ready_.remove(index);
   passed_over_.push_back(index);
+}
+
+// Whether the step does not run because of how one that it needs ended.
+bool Plan::pass_over_after(std::size_t before, std::size_t index) {
+  const State state = steps_[before].state;
+  const std::string& name = steps_[before].step->name;
+  if (state == State::failed || state == State::blocked) {
+    pass_over(index, State::blocked, fmt::format("{} did not succeed", name));
+    return true;
+  }
+  if (state == State::skipped) {
+    pass_over(index, State::skipped, fmt::format("{} was skipped", name));
+    return true;
+  }
+  return false;
 }
 
 std::vector<std::size_t> Plan::finish(std::size_t index, Result result) {
@@ -417,10 +438,10 @@ std::vector<std::size_t> Plan::finish(std::size_t index, Result result) {
 }
 
 void Plan::fail_fast(std::size_t index, std::vector<std::size_t>& ended) {
-  const std::string& failed = steps_[index].step->name;
+  const std::string reason = fmt::format("{} failed, and its matrix fails fast", steps_[index].step->name);
   const auto group = spec_.groups.find(steps_[index].step->group);
   if (group == spec_.groups.end() || !group->second.fail_fast || options_.keep_going ||
-      !failed_groups_.insert(group->first).second) {
+      !failed_groups_.emplace(group->first, reason).second) {
     return;
   }
   for (const std::string& name : group->second.members) {
@@ -430,7 +451,7 @@ void Plan::fail_fast(std::size_t index, std::vector<std::size_t>& ended) {
     }
     const State state = steps_[member->second].state;
     if (may_start(state)) {
-      pass_over(member->second, State::blocked, fmt::format("{} failed, and its matrix fails fast", failed));
+      pass_over(member->second, State::blocked, reason);
       ended.push_back(member->second);
     } else if (state == State::running) {
       unwanted_.push_back(member->second);
@@ -460,15 +481,11 @@ void Plan::settle_after(std::size_t before, const Link& link, std::vector<std::s
   if (!may_start(next.state)) {
     return;
   }
-  const State state = steps_[before].state;
-  const std::string& name = steps_[before].step->name;
-  if (link.needs && (state == State::failed || state == State::blocked)) {
-    pass_over(index, State::blocked, fmt::format("{} did not succeed", name));
-  } else if (link.needs && state == State::skipped) {
-    pass_over(index, State::skipped, fmt::format("{} was skipped", name));
-  } else if (pending_[index] > 0) {
+  const bool passed_over = link.needs && pass_over_after(before, index);
+  if (!passed_over && pending_[index] > 0) {
     return;
-  } else if (next.state == State::undecided) {
+  }
+  if (next.state == State::undecided) {
     decide(index);
   }
   if (has_ended(next.state)) {
@@ -483,7 +500,7 @@ void Plan::stop() {
   std::vector<std::size_t> ended;
   for (std::size_t index = 0; index < steps_.size(); ++index) {
     if (may_start(steps_[index].state) && !steps_[index].step->finally) {
-      pass_over(index, State::blocked, "interrupted");
+      pass_over(index, State::blocked, interrupted);
       ended.push_back(index);
     }
   }

@@ -76,7 +76,8 @@ class Plan {
   std::optional<std::size_t> take_ready(const Capacity& free = Capacity::unlimited());
   // A running step does not run any more and is to be started again: not before put_back().
   void hold(std::size_t index);
-  // Gives a step that runs or is held back: it is ready again.
+  // Gives a step back that runs or is held: it is ready again, or blocked where nothing of its kind is to
+  // start.
   void put_back(std::size_t index);
   // A running step ended. Steps after it become ready, cached, skipped or blocked; returns those that became
   // cached, because the steps before them yielded the same bytes as once before.
@@ -105,6 +106,7 @@ class Plan {
   void say_after_what(std::size_t index);
   void measure_ways(const Durations& durations);
   void become_ready(std::size_t index);
+  bool pass_over_after(std::size_t before, std::size_t index);
   void pass_over(std::size_t index, State state, std::string reason);
   std::vector<std::size_t> settle(std::vector<std::size_t> ended);
   void settle_after(std::size_t before, const Link& link, std::vector<std::size_t>& ended);
@@ -125,7 +127,7 @@ class Plan {
   std::vector<double> way_to_the_end_;
   ReadySteps ready_;
   bool stopped_ = false;
-  std::set<std::string> failed_groups_;
+  std::map<std::string, std::string> failed_groups_;  // matrices that failed fast, and how that is said
   std::vector<std::size_t> unwanted_;
   std::vector<std::size_t> passed_over_;
 };

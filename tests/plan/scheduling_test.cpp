@@ -93,7 +93,9 @@ TEST_F(Scheduling, AConditionOnMetricsIsDecidedOnceTheyAreThere) {
             "if: steps.a.metrics.accuracy > 0.9: step 'a' has no metric 'accuracy', it has f1");
   end("good");
   // What is cached is known beforehand.
-  plan(steps);
+  plan(steps + "  after_none: { run: x, needs: none }\n");
+  EXPECT_EQ(state("none"), State::blocked);
+  EXPECT_EQ(state("after_none"), State::blocked);
   EXPECT_EQ(state("good"), State::cached);
   EXPECT_EQ(state("bad"), State::skipped);
 }
@@ -196,6 +198,8 @@ TEST_F(Scheduling, AMatrixFailsFast) {
   EXPECT_EQ(reason("t[n=3]"), "t[n=1] failed, and its matrix fails fast");
   EXPECT_EQ(plan_->take_unwanted(), std::vector<std::size_t>{1});
   EXPECT_TRUE(plan_->take_unwanted().empty());
+  plan_->put_back(1);  // its job was not started after all
+  EXPECT_EQ(state("t[n=2]"), State::blocked);
   EXPECT_EQ(start(), Names{"other"});
 }
 
