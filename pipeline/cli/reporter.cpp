@@ -141,6 +141,9 @@ std::string plan_text(const Plan& plan, const Effects& effects, const Spec& spec
     const std::string shown = quiet ? terminal.dim(state) : terminal.yellow(state);
     text += fmt::format("  {:<{}}  {}  {}\n", planned.step->name, width, shown, join(planned.reasons, ", "));
   }
+  if (plan.left_out() > 0) {
+    text += fmt::format("  and {} for which nothing changed\n", count_of(plan.left_out(), "step"));
+  }
   if (spec.model && plan.find(spec.model->from.step) != nullptr) {
     text += fmt::format("  {:<{}}  {}\n", "publish", width, publish_text(effects, spec));
     if (spec.deploy) {
@@ -338,7 +341,7 @@ std::string summary_text(const RunReport& report, const Terminal& terminal) {
         std::count_if(report.steps.begin(), report.steps.end(),
                       [](const PlannedStep& planned) { return planned.state == State::skipped; }));
     text += fmt::format("nothing changed: {} cached{}, 0 jobs run\n",
-                        count_of(report.steps.size() - skipped, "step"),
+                        count_of(report.steps.size() + report.left_out - skipped, "step"),
                         skipped > 0 ? fmt::format(", {} skipped", skipped) : "");
   }
   if (report.serving && !report.address.empty()) {

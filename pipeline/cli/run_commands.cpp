@@ -119,6 +119,7 @@ int run_command(const Invocation& invocation) {
   RunRequest request = request_of(invocation);
   catch_interrupts();
   request.interrupts = &interrupts;
+  request.whole = invocation.json();
   const Terminal terminal = Terminal::standard_error();
   Reporter reporter(terminal);
   const RunReport report = run_pipeline(request, reporter);

@@ -1,46 +1,91 @@
 #include "pipeline/deploy/http.hpp"
 
-#include <httplib.h>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
 
 namespace mlpipe {
 namespace {
 
-httplib::Client client_for(const std::string& host, int port, std::chrono::milliseconds timeout) {
-  httplib::Client client(host, port);
-  client.set_connection_timeout(timeout);
-  client.set_read_timeout(timeout);
-  client.set_write_timeout(timeout);
-  return client;
-}
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
 
-httplib::Headers headers_with(const std::string& token) {
-  httplib::Headers headers;
+using Request = http::request<http::string_body>;
+
+constexpr unsigned http_1_1 = 11;
+constexpr std::uint64_t largest_answer = std::uint64_t{1} << 30U;
+
+Request request_for(http::verb verb, const std::string& host, const std::string& path,
+                    const std::string& token) {
+  Request request(verb, path, http_1_1);
+  request.set(http::field::host, host);
+  request.set(http::field::connection, "close");
   if (!token.empty()) {
-    headers.emplace("Authorization", "Bearer " + token);
+    request.set(http::field::authorization, "Bearer " + token);
   }
-  return headers;
+  return request;
 }
 
-std::optional<HttpAnswer> answer_of(const httplib::Result& result) {
-  if (!result) {
+// Servers of this machine are named by number, so nothing is ever looked up.
+asio::ip::address address_of(const std::string& host, boost::system::error_code& error) {
+  return asio::ip::make_address(host == "localhost" ? "127.0.0.1" : host, error);
+}
+
+std::optional<HttpAnswer> exchange(const std::string& host, int port, const Request& request,
+                                   std::chrono::milliseconds timeout) {
+  boost::system::error_code failure;
+  const asio::ip::tcp::endpoint server(address_of(host, failure), static_cast<std::uint16_t>(port));
+  if (failure) {
     return std::nullopt;
   }
-  return HttpAnswer{result->status, result->body};
+  asio::io_context io(1);
+  beast::tcp_stream stream(io);
+  beast::flat_buffer buffer;
+  http::response_parser<http::string_body> answer;
+  answer.body_limit(largest_answer);
+  stream.expires_after(timeout);
+  stream.async_connect(server, [&](boost::system::error_code connected) {
+    failure = connected;
+    if (failure) {
+      return;
+    }
+    http::async_write(stream, request, [&](boost::system::error_code written, std::size_t) {
+      failure = written;
+      if (failure) {
+        return;
+      }
+      http::async_read(stream, buffer, answer,
+                       [&](boost::system::error_code read, std::size_t) { failure = read; });
+    });
+  });
+  io.run();
+  if (failure) {
+    return std::nullopt;
+  }
+  return HttpAnswer{static_cast<int>(answer.get().result_int()), std::move(answer.get().body())};
 }
 
 }  // namespace
 
 std::optional<HttpAnswer> http_get(const std::string& host, int port, const std::string& path,
                                    const std::string& token, std::chrono::milliseconds timeout) {
-  httplib::Client client = client_for(host, port, timeout);
-  return answer_of(client.Get(path, headers_with(token)));
+  return exchange(host, port, request_for(http::verb::get, host, path, token), timeout);
 }
 
 std::optional<HttpAnswer> http_post(const std::string& host, int port, const std::string& path,
                                     std::string_view json, const std::string& token,
                                     std::chrono::milliseconds timeout) {
-  httplib::Client client = client_for(host, port, timeout);
-  return answer_of(client.Post(path, headers_with(token), json.data(), json.size(), "application/json"));
+  Request request = request_for(http::verb::post, host, path, token);
+  request.set(http::field::content_type, "application/json");
+  request.body() = json;
+  request.prepare_payload();
+  return exchange(host, port, request, timeout);
 }
 
 }  // namespace mlpipe

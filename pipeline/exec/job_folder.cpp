@@ -126,7 +126,7 @@ PreparedJob job_of(const Store& store, const Digest& action_key) {
 PreparedJob prepare_job(const Spec& spec, const Plan& plan, const PlannedStep& planned,
                         const Snapshot& snapshot, const Programs& programs, const Store& store,
                         const std::vector<std::string>& gpus) {
-  const Step& step = *planned.step;
+  const Step& step = planned.as_it_runs();
   PreparedJob prepared = job_of(store, planned.action_key);
   remove_tree(prepared.directory);
   const fs::path work = prepared.directory / "work";

@@ -14,7 +14,7 @@ namespace mlpipe {
 // A job's folder, ready to run: its work directory holds what the step declares, job.json says what runs.
 struct PreparedJob {
   std::filesystem::path directory;
-  std::filesystem::path lock;                  // the file whose lock is held while the job runs
+  std::filesystem::path lock;                       // the file whose lock is held while the job runs
   std::map<std::string, std::string> secrets = {};  // values of its secret variables; in no file
 };
 

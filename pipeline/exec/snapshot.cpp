@@ -43,19 +43,14 @@ void require_programs(const Spec& spec, const Tools& tools) {
 }
 
 void find_tools_of_steps(const Spec& spec, FileHashes& hashes, Snapshot& snapshot, Diagnostics& diagnostics) {
-  const Environment own = own_environment();
   for (const Step& step : spec.steps) {
     for (const Tool& tool : step.tools) {
-      const std::string key = name_of_tool(step, tool);
-      if (snapshot.programs.contains(key)) {
+      const ToolPlace place = place_of(step, tool);
+      if (snapshot.programs.contains(place)) {
         continue;
       }
-      Environment environment = own;
-      if (const auto path = step.environment.find("PATH"); path != step.environment.end()) {
-        environment["PATH"] = path->second;
-      }
-      if (auto identity = identity_of_tool(tool.name, environment, hashes)) {
-        snapshot.programs.emplace(key, std::move(*identity));
+      if (auto identity = identity_of_tool(place, hashes)) {
+        snapshot.programs.emplace(place, std::move(*identity));
       } else {
         diagnostics.add(tool.mark, fmt::format("{}: not found in PATH", printable(tool.name)),
                         "install it, or add its folder to PATH");
@@ -66,8 +61,25 @@ void find_tools_of_steps(const Spec& spec, FileHashes& hashes, Snapshot& snapsho
 
 }  // namespace
 
+void hash_dependencies(const fs::path& project, FileHashes& hashes,
+                       std::map<std::string, DependencyFiles>& dependencies) {
+  std::vector<fs::path> paths;
+  for (const auto& [text, files] : dependencies) {
+    for (const DependencyFile& file : files) {
+      paths.push_back(project / file.path);
+    }
+  }
+  const std::vector<Digest> digests = hashes.digests(paths);
+  auto digest = digests.begin();
+  for (auto& [text, files] : dependencies) {
+    for (DependencyFile& file : files) {
+      file.digest = *digest++;
+    }
+  }
+}
+
 Snapshot take_snapshot(const Spec& spec, const Programs& programs, FileHashes& hashes,
-                       const ResultSource& results) {
+                       const ResultSource& results, WatchedDependencies* watched) {
   Snapshot snapshot;
   snapshot.results = &results;
   snapshot.tools = find_tools(programs, hashes);
@@ -75,20 +87,25 @@ Snapshot take_snapshot(const Spec& spec, const Programs& programs, FileHashes& h
   Diagnostics diagnostics(*spec.document);
   for (const Step& step : spec.steps) {
     for (const Dependency& dependency : step.deps) {
-      if (snapshot.dependencies.contains(dependency.path)) {
+      const auto [entry, is_new] = snapshot.dependencies.try_emplace(dependency.path);
+      if (!is_new) {
         continue;
       }
-      DependencyFiles files = find_dependency(spec.project, dependency.path, hashes);
+      FoundDependency found = find_dependency(spec.project, dependency.path);
       std::error_code error;
-      if (files.empty() && !fs::is_directory(spec.project / dependency.path, error)) {
+      if (found.files.empty() && !fs::is_directory(spec.project / dependency.path, error)) {
         diagnostics.add(dependency.mark, fmt::format("{}: there is no such file", dependency.path),
                         hint_for_missing(spec.project, dependency.path));
       }
-      snapshot.dependencies.emplace(dependency.path, std::move(files));
+      entry->second = std::move(found.files);
+      if (watched != nullptr) {
+        watched->emplace(dependency.path, std::move(found.watched));
+      }
     }
   }
   find_tools_of_steps(spec, hashes, snapshot, diagnostics);
   diagnostics.throw_if_any();
+  hash_dependencies(spec.project, hashes, snapshot.dependencies);
   return snapshot;
 }
 

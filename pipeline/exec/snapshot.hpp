@@ -1,16 +1,31 @@
 #pragma once
 
+#include <filesystem>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
 #include "pipeline/exec/programs.hpp"
 #include "pipeline/plan/snapshot.hpp"
 #include "pipeline/spec/spec.hpp"
+#include "pipeline/store/dependencies.hpp"
 #include "pipeline/store/file_hashes.hpp"
 
 namespace mlpipe {
 
+// What was looked at for each dependency, by its text in `deps`.
+using WatchedDependencies = std::unordered_map<std::string, std::vector<Watched>>;
+
 // Looks at everything that a plan is made from: the dependencies' content, the tools. Throws SpecError, with
-// every dependency and every tool that is not there, at its place in the file.
+// every dependency and every tool that is not there, at its place in the file. `watched`, when given, hears
+// what was looked at.
 Snapshot take_snapshot(const Spec& spec, const Programs& programs, FileHashes& hashes,
-                       const ResultSource& results);
+                       const ResultSource& results, WatchedDependencies* watched = nullptr);
+
+// Fills in the digests of files that were found, all at once: hashing uses every core.
+void hash_dependencies(const std::filesystem::path& project, FileHashes& hashes,
+                       std::map<std::string, DependencyFiles>& dependencies);
 
 // Knows no results: for a plan where there is no store yet.
 class NoResults : public ResultSource {

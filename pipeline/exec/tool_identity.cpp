@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "pipeline/base/error.hpp"
+#include "pipeline/base/process.hpp"
 #include "pipeline/base/text.hpp"
 
 namespace mlpipe {
@@ -36,11 +37,14 @@ std::string interpreter_of(const fs::path& file) {
 
 }  // namespace
 
-std::optional<std::string> identity_of_tool(const std::string& name, const Environment& environment,
-                                            FileHashes& hashes) {
+std::optional<std::string> identity_of_tool(const ToolPlace& place, FileHashes& hashes) {
+  Environment environment = own_environment();
+  if (!place.path.empty()) {
+    environment["PATH"] = place.path;
+  }
   constexpr int most_scripts = 4;  // a script whose interpreter is a script
   std::string identity;
-  std::string wanted = name;
+  std::string wanted = place.name;
   for (int i = 0; i < most_scripts && !wanted.empty(); ++i) {
     fs::path file;
     try {

@@ -73,9 +73,9 @@ int threads_of(const Step& step, const Tools& tools) {
              : static_cast<int>(std::clamp<std::int64_t>(step.resources.cpu / thousandths, 1, 1024));
 }
 
-std::string name_of_tool(const Step& step, const Tool& tool) {
+ToolPlace place_of(const Step& step, const Tool& tool) {
   const auto path = step.environment.find("PATH");
-  return path == step.environment.end() ? tool.name : tool.name + " in " + path->second;
+  return {tool.name, path == step.environment.end() ? "" : path->second};
 }
 
 std::string name_of(const Output& output) {
@@ -92,7 +92,7 @@ Recipe recipe_of(const Step& step, const Snapshot& snapshot, const InputName& in
     recipe.add("secret", secret.variable, "secret:" + secret.secret);
   }
   for (const Tool& tool : step.tools) {
-    const auto found = snapshot.programs.find(name_of_tool(step, tool));
+    const auto found = snapshot.programs.find(place_of(step, tool));
     recipe.add("tool", tool.name, found == snapshot.programs.end() ? "" : found->second);
   }
   for (const Dependency& dependency : step.deps) {

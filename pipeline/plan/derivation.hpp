@@ -21,8 +21,8 @@ Recipe recipe_of(const Step& step, const Snapshot& snapshot, const InputName& in
 // The threads of a training that names none: as many as its `cpu`, or the machine's.
 int threads_of(const Step& step, const Tools& tools);
 
-// What the identity of a tool is found by in a snapshot: its name, and the PATH where the step sets one.
-std::string name_of_tool(const Step& step, const Tool& tool);
+// What the identity of a step's tool is found by in a snapshot.
+ToolPlace place_of(const Step& step, const Tool& tool);
 
 // "tree:3f…" or "file:3f…".
 std::string name_of(const Output& output);

@@ -61,8 +61,8 @@ const Output* Result::find_output(std::string_view name) const {
   return found == outputs.end() ? nullptr : &*found;
 }
 
-Plan::Plan(const Spec& spec, const Snapshot& snapshot, const PlanOptions& options)
-    : spec_(spec), snapshot_(snapshot), options_(options), ready_(spec.groups) {
+Plan::Plan(const Spec& spec, const Snapshot& snapshot, const PlanOptions& options, KnownSteps known)
+    : spec_(spec), snapshot_(snapshot), options_(options), known_(std::move(known)), ready_(spec.groups) {
   options_.force.clear();
   for (const std::string& name : options.force) {
     const std::vector<std::string> steps = named_steps(spec, name);
@@ -78,6 +78,14 @@ Plan::Plan(const Spec& spec, const Snapshot& snapshot, const PlanOptions& option
     }
     const std::size_t index = steps_.size();
     index_[step.name] = index;
+    before_.emplace_back();
+    after_.emplace_back();
+    pending_.push_back(0);
+    if (const auto found = known_.steps.find(step.name); found != known_.steps.end()) {
+      steps_.push_back(found->second);
+      steps_.back().step = &step;
+      continue;
+    }
     steps_.emplace_back().step = &step;
     connect(index);
     steps_[index].derivation = recipe_of(step, snapshot_, [this](const Input& input) {
@@ -96,9 +104,6 @@ Plan::Plan(const Spec& spec, const Snapshot& snapshot, const PlanOptions& option
 
 void Plan::connect(std::size_t index) {
   const Step& step = *steps_[index].step;
-  before_.emplace_back();
-  after_.emplace_back();
-  pending_.push_back(0);
   const auto link = [&](const std::string& name, bool needs) {
     const std::size_t other = index_.at(name);
     before_[index].push_back({other, needs});
@@ -134,7 +139,7 @@ std::size_t Plan::count(State state) const {
 
 // The action, once the bytes of every input are known.
 std::optional<Recipe> Plan::action_of(std::size_t index) const {
-  const Step& step = *steps_[index].step;
+  const Step& step = steps_[index].as_it_runs();
   for (const Input& input : step.inputs) {
     const PlannedStep& before = steps_[index_.at(input.step)];
     if (!has_result(before.state) || before.result->find_output(input.out) == nullptr) {
@@ -283,7 +288,6 @@ void Plan::put_outcomes_into(PlannedStep& planned) {
     put(value);
   }
   planned.with_outcomes = std::move(step);
-  planned.step = planned.with_outcomes.get();
 }
 
 std::vector<std::size_t> Plan::indices_of(const std::string& name) const {

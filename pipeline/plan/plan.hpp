@@ -31,7 +31,7 @@ struct PlannedStep {
   };
 
   const Step* step = nullptr;
-  std::shared_ptr<const Step> with_outcomes;  // keeps *step, where outcomes were put into a finally step
+  std::shared_ptr<const Step> with_outcomes;  // of a finally step that uses outcomes, once they are known
   State state = State::undecided;
   std::size_t retries = 0;           // how often its job was tried again
   bool forced = false;               // it runs although a result may be there
@@ -40,6 +40,9 @@ struct PlannedStep {
   std::optional<Recipe> action;  // known once its inputs are
   Digest action_key;
   std::optional<Result> result;  // what stands for it, once there is one
+
+  // The step as its job sees it.
+  const Step& as_it_runs() const { return with_outcomes ? *with_outcomes : *step; }
 };
 
 struct PlanOptions {
@@ -51,19 +54,27 @@ struct PlanOptions {
 // How long steps took when they last succeeded, in seconds, by name.
 using Durations = std::map<std::string, double>;
 
+// What was found before, and still stands because nothing that it depends on has changed.
+struct KnownSteps {
+  std::unordered_map<std::string, PlannedStep> steps;  // the spec need not hold the steps before them
+  std::size_t left_out = 0;                            // steps that the spec does not hold at all
+};
+
 // The graph and what each node needs now. Pure: it looks at the spec and the snapshot, never at a clock, a
 // disk or a process. While the executor runs it is told how steps ended, and says what is ready next. Not
 // thread-safe.
 class Plan {
  public:
   // Spec and snapshot must outlive the plan. Throws UsageError for an unknown step in the options.
-  Plan(const Spec& spec, const Snapshot& snapshot, const PlanOptions& options = {});
+  Plan(const Spec& spec, const Snapshot& snapshot, const PlanOptions& options = {}, KnownSteps known = {});
 
   // In an order in which they could run one by one.
   const std::vector<PlannedStep>& steps() const { return steps_; }
   const PlannedStep* find(std::string_view name) const;
 
   bool anything_to_run() const;
+  // How many steps of the pipeline are not here because nothing that they depend on has changed.
+  std::size_t left_out() const { return known_.left_out; }
   // The step that the run was asked to end with.
   const std::optional<std::string>& until() const { return options_.until; }
   std::size_t count(PlannedStep::State state) const;
@@ -119,6 +130,7 @@ class Plan {
   const Spec& spec_;
   const Snapshot& snapshot_;
   PlanOptions options_;
+  KnownSteps known_;
   std::vector<PlannedStep> steps_;
   std::unordered_map<std::string, std::size_t> index_;
   std::vector<std::vector<Link>> before_;  // what a step comes after

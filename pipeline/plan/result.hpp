@@ -35,7 +35,7 @@ struct Result {
   std::int64_t id = 0;  // from the index; 0: not stored yet
   Digest action_key;
   bool succeeded = false;
-  std::string failure;  // "exit status 3", when it failed
+  std::string failure;                             // "exit status 3", when it failed
   FailureKind failure_kind = FailureKind::failed;  // of a job that has just ended; the index does not keep it
   std::vector<Output> outputs;
   std::map<std::string, double> metrics;  // nested names joined by dots

@@ -34,13 +34,13 @@ std::string revision_of(const Spec& spec) {
 
 }  // namespace
 
-std::string provenance_of(const Spec& spec, const Plan& plan) {
+std::string provenance_of(const Spec& spec, const Plan& plan, const std::optional<Outline>& outline) {
   Json steps = Json::object();
-  for (const PlannedStep& planned : plan.steps()) {
-    steps[planned.step->name] = {{"derivation", planned.derivation.hex()},
-                                 {"action_key", planned.action_key.hex()},
-                                 {"result", planned.result ? planned.result->id : 0}};
-  }
+  for_each_step(plan, outline, [&](const std::string& name, const PlannedStep& planned) {
+    steps[name] = {{"derivation", planned.derivation.hex()},
+                   {"action_key", planned.action_key.hex()},
+                   {"result", planned.result ? planned.result->id : 0}};
+  });
   Json provenance{{"pipeline", spec.name}, {"params", spec.params}, {"steps", std::move(steps)}};
   if (const std::string revision = revision_of(spec); !revision.empty()) {
     provenance["git"] = revision;

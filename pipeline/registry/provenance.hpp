@@ -1,7 +1,9 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "pipeline/exec/outline.hpp"
 #include "pipeline/plan/plan.hpp"
 #include "pipeline/spec/spec.hpp"
 
@@ -9,6 +11,7 @@ namespace mlpipe {
 
 // Where a release comes from, as JSON: the pipeline, its params, each step's derivation and action key, and
 // the git revision of the project's folder ("3f2a… with local changes"; left out when it is no git checkout).
-std::string provenance_of(const Spec& spec, const Plan& plan);
+// `outline` holds the steps that are not in the plan, where it is only of a part of the pipeline.
+std::string provenance_of(const Spec& spec, const Plan& plan, const std::optional<Outline>& outline);
 
 }  // namespace mlpipe

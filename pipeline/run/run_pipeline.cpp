@@ -5,6 +5,7 @@
 #include "pipeline/deploy/local_target.hpp"
 #include "pipeline/deploy/rollout.hpp"
 #include "pipeline/exec/machine.hpp"
+#include "pipeline/exec/outline.hpp"
 #include "pipeline/exec/requirements.hpp"
 #include "pipeline/exec/snapshot.hpp"
 #include "pipeline/registry/gate.hpp"
@@ -65,7 +66,7 @@ void check_alias_is_free(const Spec& spec, const Store& store) {
 // What the cached steps stand for now, so that the next plan can say what changed since.
 void write_down_cached(const Plan& plan, const Spec& spec, Store& store) {
   for (const PlannedStep& planned : plan.steps()) {
-    if (planned.state == PlannedStep::State::cached) {
+    if (planned.state == PlannedStep::State::cached && planned.action) {
       store.add_realization(spec.name, planned.step->name, planned.derivation, *planned.action,
                             planned.step->params);
     }
@@ -73,15 +74,17 @@ void write_down_cached(const Plan& plan, const Spec& spec, Store& store) {
 }
 
 // Whether every step has its result, or was skipped.
-bool write_down_run(const Plan& plan, Store& store, std::int64_t run) {
+bool write_down_run(const Plan& plan, const std::optional<Outline>& outline, Store& store, std::int64_t run) {
   bool complete = true;
-  for (const PlannedStep& planned : plan.steps()) {
-    store.add_run_step(run, planned.step->name, planned.action_key, name_of(planned.state),
+  Transaction transaction(store.database());
+  for_each_step(plan, outline, [&](const std::string& name, const PlannedStep& planned) {
+    store.add_run_step(run, name, planned.action_key, name_of(planned.state),
                        planned.result ? planned.result->id : 0);
     complete = complete && (planned.state == PlannedStep::State::cached ||
                             planned.state == PlannedStep::State::succeeded ||
                             planned.state == PlannedStep::State::skipped);
-  }
+  });
+  transaction.commit();
   return complete;
 }
 
@@ -107,8 +110,9 @@ class RecordedRun {
 };
 
 // The gate, then the release. Nothing when the gate held it back.
-std::optional<Release> publish(const Spec& spec, const Plan& plan, const Observed& observed,
-                               Registry& registry, RunObserver& observer, RunReport& report) {
+std::optional<Release> publish(const Spec& spec, const Plan& plan, const std::optional<Outline>& outline,
+                               const Observed& observed, Registry& registry, RunObserver& observer,
+                               RunReport& report) {
   const Output& output = *model_output(spec, plan);
   if (!output.folder) {
     throw Error(
@@ -121,8 +125,8 @@ std::optional<Release> publish(const Spec& spec, const Plan& plan, const Observe
     return std::nullopt;
   }
   observer.gate_passed(spec, report);
-  const Release release =
-      registry.publish(spec.model->name, output, release_metrics(spec, plan), provenance_of(spec, plan));
+  const Release release = registry.publish(spec.model->name, output, release_metrics(spec, plan),
+                                           provenance_of(spec, plan, outline));
   report.new_version = report.effects.publish == Effects::Publish::publish;
   report.changed = true;
   observer.published(release, report.new_version);
@@ -153,8 +157,8 @@ void deploy(const Spec& spec, const Store& store, Registry& registry, Target& ta
   }
 }
 
-void carry_out_effects(const Spec& spec, const Plan& plan, const Store& store, Target* target,
-                       RunObserver& observer, RunReport& report) {
+void carry_out_effects(const Spec& spec, const Plan& plan, const std::optional<Outline>& outline,
+                       const Store& store, Target* target, RunObserver& observer, RunReport& report) {
   if (!spec.model) {
     return;
   }
@@ -166,7 +170,7 @@ void carry_out_effects(const Spec& spec, const Plan& plan, const Store& store, T
   std::optional<Release> release = registry.resolve(spec.model->name, alias_of(spec));
   bool alias_moves = false;
   if (wanted == Effects::Publish::publish || wanted == Effects::Publish::move) {
-    if (const auto published = publish(spec, plan, observed, registry, observer, report)) {
+    if (const auto published = publish(spec, plan, outline, observed, registry, observer, report)) {
       release = published;
       report.release = published;
       alias_moves = true;
@@ -191,6 +195,62 @@ void carry_out_effects(const Spec& spec, const Plan& plan, const Store& store, T
   }
 }
 
+// What a run is planned from: the whole pipeline, or the part of it that may have changed since the last run.
+struct Beginning {
+  std::shared_ptr<const Spec> spec;
+  Snapshot snapshot;
+  KnownSteps known;
+  WatchedDependencies watched;
+  // For the next run's outline:
+  Outline::Key key;
+  FileStamp pipeline;
+  LookedAt looked_at;
+  std::optional<Outline> outline;  // where this is only a part
+  bool worth_remembering = false;
+
+  void remember(const Store& store, const Plan& plan) const {
+    if (worth_remembering) {
+      write_outline(store, key, pipeline, *spec, plan, snapshot, watched, looked_at,
+                    outline ? &*outline : nullptr);
+    }
+  }
+};
+
+bool begin_with_outline(Beginning& beginning, FileHashes& hashes, const Store& store) {
+  beginning.outline = Outline::find(store, beginning.key);
+  auto part = beginning.outline ? beginning.outline->look_again(store, hashes) : std::nullopt;
+  if (!part) {
+    beginning.outline.reset();
+    return false;
+  }
+  beginning.spec = std::make_shared<const Spec>(std::move(part->spec));
+  beginning.snapshot = std::move(part->snapshot);
+  beginning.snapshot.tools = beginning.key.tools;
+  beginning.known = std::move(part->known);
+  beginning.watched = std::move(part->watched);
+  beginning.worth_remembering = part->outdated;
+  return true;
+}
+
+Beginning begin(const RunRequest& request, const std::filesystem::path& file, const Programs& programs,
+                FileHashes& hashes, const Store* store) {
+  Beginning beginning;
+  const bool usual = request.plan.force.empty() && !request.plan.until && !request.dry_run;
+  beginning.looked_at = LookedAt::now(store);
+  beginning.pipeline = stamp_of(file).value_or(FileStamp{});
+  beginning.key = {file, request.set, find_tools(programs, hashes)};
+  if (usual && !request.whole && store != nullptr && begin_with_outline(beginning, hashes, *store)) {
+    return beginning;
+  }
+  beginning.spec = std::make_shared<const Spec>(load_spec(request.file, request.set));
+  static const NoResults no_results;
+  beginning.snapshot = take_snapshot(*beginning.spec, programs, hashes,
+                                     store != nullptr ? static_cast<const ResultSource&>(*store) : no_results,
+                                     &beginning.watched);
+  beginning.worth_remembering = usual;
+  return beginning;
+}
+
 }  // namespace
 
 const char* name_of(RunReport::Outcome outcome) {
@@ -207,21 +267,21 @@ const char* name_of(RunReport::Outcome outcome) {
 
 RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
   RunReport report;
-  report.spec = std::make_shared<const Spec>(load_spec(request.file, request.set));
-  const Spec& spec = *report.spec;
-  report.store = Store::default_directory(spec.project);
-  std::optional<Store> store = Store::open_existing(report.store);
   const Programs programs = Programs::beside_this_one();
+  const std::filesystem::path file = std::filesystem::absolute(request.file).lexically_normal();
+  report.store = Store::default_directory(file.parent_path());
+  std::optional<Store> store = Store::open_existing(report.store);
   FileHashes hashes(store ? &store->database() : nullptr);
+  Beginning beginning = begin(request, file, programs, hashes, store ? &*store : nullptr);
+  report.spec = beginning.spec;
+  const Spec& spec = *report.spec;
+  Snapshot& snapshot = beginning.snapshot;
   const std::unique_ptr<Target> target = target_of(spec, programs, report.store, hashes);
-  const NoResults no_results;
-  Snapshot snapshot =
-      take_snapshot(spec, programs, hashes, store ? static_cast<const ResultSource&>(*store) : no_results);
-  Plan plan(spec, snapshot, request.plan);
+  Plan plan(spec, snapshot, request.plan, std::move(beginning.known));
   const Observed observed = observe(spec, store ? &*store : nullptr, target.get());
   report.effects = plan_effects(spec, plan, observed, target ? target->wanted() : WantedServing{});
   const Capacity capacity = capacity_of_machine();
-  const Secrets secrets = require_what_runs(spec, plan, capacity, own_environment());
+  const Secrets secrets = require_what_runs(spec, plan, capacity, own_environment(), request.file.string());
   observer.planned(plan, report.effects, spec, secrets);
   report.address = observed.serving.address;
 
@@ -243,11 +303,11 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
       const bool interrupted = execute(plan, spec, snapshot, programs, *store,
                                        std::make_shared<LocalRunner>(programs.agent), observer, options);
       report.outcome = interrupted ? Outcome::interrupted : Outcome::succeeded;
-      if (!write_down_run(plan, *store, run.id()) && !interrupted) {
+      if (!write_down_run(plan, beginning.outline, *store, run.id()) && !interrupted) {
         report.outcome = Outcome::failed;
       }
       if (!interrupted) {
-        carry_out_effects(spec, plan, *store, target.get(), observer, report);
+        carry_out_effects(spec, plan, beginning.outline, *store, target.get(), observer, report);
       }
       run.outcome = report.outcome;
     }
@@ -255,8 +315,10 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
       const Registry registry(*store);
       report.serving = registry.resolve(spec.model->name, alias_of(spec));
     }
+    beginning.remember(*store, plan);
   }
   report.steps = plan.steps();
+  report.left_out = plan.left_out();
   return report;
 }
 

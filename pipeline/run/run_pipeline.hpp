@@ -20,6 +20,7 @@ struct RunRequest {
   PlanOptions plan;
   std::size_t jobs = 0;  // 0: as many as cores
   bool dry_run = false;  // plan and show, write nothing
+  bool whole = false;    // report every step, also those that nothing changed for since the last run
   const std::atomic<int>* interrupts = nullptr;
 };
 
@@ -29,6 +30,7 @@ struct RunReport {
   Outcome outcome = Outcome::succeeded;
   bool changed = false;            // a job ran or an effect was carried out
   std::vector<PlannedStep> steps;  // their `step` points into `spec`
+  std::size_t left_out = 0;        // steps that are not among them: nothing changed for these
   Effects effects;
   std::vector<std::string> gate_failures;  // what the gate found missing
   std::string rollout_failure;             // why a rollout was aborted

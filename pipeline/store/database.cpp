@@ -52,6 +52,12 @@ Statement& Statement::bind(const Digest& digest) {
   return *this;
 }
 
+Statement& Statement::reset() {
+  sqlite3_reset(statement_.get());
+  bound_ = 0;
+  return *this;
+}
+
 bool Statement::step() {
   const int code = sqlite3_step(statement_.get());
   if (code == SQLITE_ROW) {

@@ -23,6 +23,8 @@ class Statement {
   Statement& bind(std::string_view text);
   Statement& bind(const Digest& digest);  // as 32 bytes
 
+  // Makes it ready to be bound and run again.
+  Statement& reset();
   // The next row; false after the last.
   bool step();
   // Runs a statement that yields no rows.

@@ -49,28 +49,30 @@ fs::path fixed_part(const std::string& glob) {
 }
 
 template <typename Accept>
-void find_below(const fs::path& project, const fs::path& folder, FileHashes& hashes, DependencyFiles& files,
+void find_below(const fs::path& project, const fs::path& folder, int depth, FoundDependency& found,
                 const Accept& accept) {
+  if (depth > deepest_folder) {
+    throw Error(fmt::format("{} is nested deeper than {} folders; does a link lead back up?",
+                            (project / folder).string(), deepest_folder));
+  }
+  found.watched.push_back({folder.string(), stamp_of(project / folder)});
   std::error_code error;
-  const auto options = fs::directory_options::follow_directory_symlink;
-  for (fs::recursive_directory_iterator found(project / folder, options, error), end; found != end;
-       found.increment(error)) {
-    if (error) {
-      throw Error(fmt::format("reading {}: {}", (project / folder).string(), error.message()));
+  for (fs::directory_iterator entry(project / folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    const fs::path path = folder / name;
+    std::error_code unreadable;
+    if (entry->is_directory(unreadable)) {
+      if (name != ".mlpipe" && name != ".git") {
+        find_below(project, path, depth + 1, found, accept);
+      }
+    } else if (entry->is_regular_file(unreadable) && accept(path.string())) {
+      found.watched.push_back({path.string(), stamp_of(entry->path())});
+      found.files.push_back({path.string(), {}, is_executable(entry->path())});
     }
-    if (found.depth() > deepest_folder) {
-      throw Error(fmt::format("{} is nested deeper than {} folders; does a link lead back up?",
-                              found->path().string(), deepest_folder));
-    }
-    const std::string name = found->path().filename().string();
-    if (found->is_directory() && (name == ".mlpipe" || name == ".git")) {
-      found.disable_recursion_pending();
-      continue;
-    }
-    const std::string path = found->path().lexically_relative(project).string();
-    if (found->is_regular_file() && accept(path)) {
-      files.push_back({path, hashes.digest(found->path()), is_executable(found->path())});
-    }
+  }
+  if (error) {
+    throw Error(fmt::format("reading {}: {}", (project / folder).string(), error.message()));
   }
 }
 
@@ -84,26 +86,30 @@ bool matches_glob(const std::string& glob, const std::string& path) {
   return match_parts(split(glob, '/'), 0, split(path, '/'), 0);
 }
 
-DependencyFiles find_dependency(const fs::path& project, const std::string& path, FileHashes& hashes) {
-  DependencyFiles files;
+FoundDependency find_dependency(const fs::path& project, const std::string& path) {
+  FoundDependency found;
   const fs::path full = project / path;
   std::error_code error;
   const fs::file_status status = fs::status(full, error);
   if (fs::is_regular_file(status)) {
-    files.push_back({path, hashes.digest(full), is_executable(full)});
+    found.watched.push_back({path, stamp_of(full)});
+    found.files.push_back({path, {}, is_executable(full)});
   } else if (fs::is_directory(status)) {
-    find_below(project, path, hashes, files, [](const std::string&) { return true; });
+    find_below(project, path, 0, found, [](const std::string&) { return true; });
   } else if (fs::exists(status)) {
     throw Error(fmt::format("{} is neither a file nor a folder", full.string()));
   } else if (is_glob(path)) {
     const fs::path folder = fixed_part(path);
     if (fs::is_directory(project / folder, error)) {
-      find_below(project, folder, hashes, files,
-                 [&](const std::string& one) { return matches_glob(path, one); });
+      find_below(project, folder, 0, found, [&](const std::string& one) { return matches_glob(path, one); });
+    } else {
+      found.watched.push_back({folder.string(), std::nullopt});
     }
+  } else {
+    found.watched.push_back({path, std::nullopt});
   }
-  std::sort(files.begin(), files.end());
-  return files;
+  std::sort(found.files.begin(), found.files.end());
+  return found;
 }
 
 }  // namespace mlpipe

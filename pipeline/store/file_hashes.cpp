@@ -1,62 +1,100 @@
 #include "pipeline/store/file_hashes.hpp"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
-#include <chrono>
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <thread>
 
 #include "pipeline/base/error.hpp"
-#include "pipeline/base/file.hpp"
 
 namespace mlpipe {
 namespace {
 
-constexpr std::int64_t nanoseconds = 1'000'000'000;
-// File systems stamp with the kernel's coarse clock, which moves every 1 to 10 ms.
-constexpr std::int64_t clock_tick = 20'000'000;
+namespace fs = std::filesystem;
 
-struct Stamp {
-  std::string text;
-  std::int64_t latest = 0;  // the later of mtime and ctime
-};
-
-Stamp stamp_of(const std::filesystem::path& path) {
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) {
-    throw_errno(fmt::format("reading {}", path.string()));
+FileStamp stamp_of_existing(const fs::path& path) {
+  if (const auto stamp = stamp_of(path)) {
+    return *stamp;
   }
-  const std::int64_t modified = status.st_mtim.tv_sec * nanoseconds + status.st_mtim.tv_nsec;
-  const std::int64_t changed = status.st_ctim.tv_sec * nanoseconds + status.st_ctim.tv_nsec;
-  return {fmt::format("{} {} {} {} {}", status.st_size, modified, changed, status.st_ino, status.st_dev),
-          std::max(modified, changed)};
+  throw Error(fmt::format("reading {}: there is no such file", path.string()));
 }
 
-std::int64_t now() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
+// Calls work(0), …, work(count - 1), each once, on as many threads as there are cores; throws what one threw.
+template <typename Work>
+void on_all_cores(std::size_t count, const Work& work) {
+  std::atomic<std::size_t> next = 0;
+  std::exception_ptr failure;
+  std::mutex mutex;
+  const auto take_turns = [&] {
+    try {
+      for (std::size_t i = next++; i < count; i = next++) {
+        work(i);
+      }
+    } catch (...) {
+      next = count;
+      const std::lock_guard guard(mutex);
+      failure = std::current_exception();
+    }
+  };
+  {
+    std::vector<std::jthread> others;
+    for (std::size_t i = 1; i < std::min<std::size_t>(count, std::thread::hardware_concurrency()); ++i) {
+      others.emplace_back(take_turns);
+    }
+    take_turns();
+  }
+  if (failure) {
+    std::rethrow_exception(failure);
+  }
 }
 
 }  // namespace
 
-Digest FileHashes::digest(const std::filesystem::path& path) {
-  const Stamp stamp = stamp_of(path);
-  const std::string key = path.string();
+std::vector<Digest> FileHashes::digests(std::span<const fs::path> paths) {
+  std::vector<Digest> digests(paths.size());
+  std::vector<std::size_t> missing;
+  std::vector<FileStamp> stamps(paths.size());
+  std::optional<Statement> query;
   if (database_ != nullptr) {
-    Statement query = database_->prepare("SELECT stamp, hashed_at, digest FROM file_hashes WHERE path = ?");
-    query.bind(key);
-    if (query.step() && query.text(0) == stamp.text && stamp.latest + clock_tick < query.integer(1)) {
-      return query.digest(2);
+    query.emplace(database_->prepare("SELECT stamp, hashed_at, digest FROM file_hashes WHERE path = ?"));
+  }
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    stamps[i] = stamp_of_existing(paths[i]);
+    if (query) {
+      query->reset();
+      query->bind(paths[i].string());
+      if (query->step() && query->text(0) == stamps[i].text() && stamps[i].is_settled(query->integer(1))) {
+        digests[i] = query->digest(2);
+        continue;
+      }
     }
+    missing.push_back(i);
   }
-  const std::int64_t hashed_at = now();
-  const Digest digest = digest_of_file(path);
-  if (stamp_of(path).text != stamp.text) {
-    throw Error(fmt::format("{} changed while it was being read", path.string()),
-                "run again once it is complete");
+  // The largest first, so that no core is left with one at the end.
+  std::stable_sort(missing.begin(), missing.end(),
+                   [&](std::size_t a, std::size_t b) { return stamps[a].size > stamps[b].size; });
+  std::vector<std::int64_t> hashed_at(paths.size());
+  on_all_cores(missing.size(), [&](std::size_t turn) {
+    const std::size_t i = missing[turn];
+    hashed_at[i] = stamp_clock();
+    digests[i] = digest_of_file(paths[i]);
+    if (stamp_of_existing(paths[i]) != stamps[i]) {
+      throw Error(fmt::format("{} changed while it was being read", paths[i].string()),
+                  "run again once it is complete");
+    }
+  });
+  for (const std::size_t i : missing) {
+    fresh_.push_back({paths[i].string(), stamps[i], hashed_at[i], digests[i]});
   }
-  fresh_.push_back({key, stamp.text, hashed_at, digest});
-  return digest;
+  return digests;
+}
+
+Digest FileHashes::digest(const fs::path& path) {
+  return digests({&path, 1}).front();
 }
 
 void FileHashes::save() {
@@ -64,12 +102,12 @@ void FileHashes::save() {
     return;
   }
   Transaction transaction(*database_);
+  Statement insert = database_->prepare(
+      "INSERT INTO file_hashes(path, stamp, hashed_at, digest) VALUES(?, ?, ?, ?) ON CONFLICT(path) DO "
+      "UPDATE SET stamp = excluded.stamp, hashed_at = excluded.hashed_at, digest = excluded.digest");
   for (const Fresh& fresh : fresh_) {
-    Statement insert = database_->prepare(
-        "INSERT INTO file_hashes(path, stamp, hashed_at, digest) VALUES(?, ?, ?, ?) ON CONFLICT(path) DO "
-        "UPDATE SET "
-        "stamp = excluded.stamp, hashed_at = excluded.hashed_at, digest = excluded.digest");
-    insert.bind(fresh.path).bind(fresh.stamp).bind(fresh.hashed_at).bind(fresh.digest).run();
+    insert.reset();
+    insert.bind(fresh.path).bind(fresh.stamp.text()).bind(fresh.hashed_at).bind(fresh.digest).run();
   }
   transaction.commit();
   fresh_.clear();

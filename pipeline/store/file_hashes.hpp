@@ -1,22 +1,25 @@
 #pragma once
 
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "pipeline/base/digest.hpp"
 #include "pipeline/store/database.hpp"
+#include "pipeline/store/file_stamp.hpp"
 
 namespace mlpipe {
 
-// Remembers the SHA-256 of files by size, mtime, ctime, inode and device, so that what did not change is not
-// read again. An entry that is not older than the clock tick it was written in is hashed again: within one
-// tick a file can change without a trace (git's racy rule).
+// Remembers the SHA-256 of files by their stamps, so that what did not change is not read again. Not
+// thread-safe; hashes on all cores by itself.
 class FileHashes {
  public:
   // Without a database nothing is remembered.
   explicit FileHashes(const Database* database) : database_(database) {}
 
+  // In the order of the paths. Throws Error for a file that is not there or changes meanwhile.
+  std::vector<Digest> digests(std::span<const std::filesystem::path> paths);
   Digest digest(const std::filesystem::path& path);
   // From now on remembers in this database, which must outlive this.
   void remember_in(const Database& database) { database_ = &database; }
@@ -26,7 +29,7 @@ class FileHashes {
  private:
   struct Fresh {
     std::string path;
-    std::string stamp;
+    FileStamp stamp;
     std::int64_t hashed_at = 0;
     Digest digest;
   };

@@ -16,7 +16,7 @@ class ToolIdentity : public testing::Test {
   }
   std::optional<std::string> identity(const std::string& name) {
     FileHashes hashes(nullptr);
-    return identity_of_tool(name, {{"PATH", folder_.path().string()}}, hashes);
+    return identity_of_tool({name, folder_.path().string()}, hashes);
   }
   TemporaryDirectory folder_;
 };

@@ -137,7 +137,7 @@ TEST_F(Scheduling, AFinallyStepComesAfterAllOthersHoweverTheyEnded) {
   end("a", false);
   EXPECT_EQ(state("b"), State::blocked);
   EXPECT_EQ(start(), Names{"last"});
-  const Step& last = *plan_->find("last")->step;
+  const Step& last = plan_->find("last")->as_it_runs();
   EXPECT_EQ(std::get<RunAction>(last.action).arguments.front(), "echo failed blocked");
   EXPECT_EQ(last.environment.at("A"), "failed");
   EXPECT_EQ(state("quiet"), State::skipped);
@@ -297,12 +297,12 @@ TEST_F(Scheduling, AHeldStepStartsAgainOnlyWhenItIsPutBack) {
 
 TEST_F(Scheduling, ToolsAndSecretsCount) {
   const std::string steps = "  a: { run: x, tools: [python3], env: { T: \"${{ secrets.TOKEN }}\" } }\n";
-  snapshot_.programs["python3"] = "one";
+  snapshot_.programs[{"python3", ""}] = "one";
   plan(steps);
   run_all(*plan_, results_, [](const PlannedStep&) { return "bytes"; });
   EXPECT_NE(plan_->find("a")->action->text().find("secret 1:T 12:secret:TOKEN\n"), std::string::npos);
   EXPECT_EQ(plan(steps).find("a")->state, State::cached);
-  snapshot_.programs["python3"] = "two";
+  snapshot_.programs[{"python3", ""}] = "two";
   EXPECT_EQ(plan(steps).find("a")->state, State::run);
   EXPECT_EQ(reason("a"), "tool python3 changed");
 }

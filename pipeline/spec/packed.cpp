@@ -1,0 +1,117 @@
+#include "pipeline/spec/packed.hpp"
+
+namespace mlpipe {
+
+// Every member of every struct, once, for both directions. A structured binding that misses one does not
+// compile.
+auto members(OneOf<Mark> auto& mark) {
+  auto& [line, column] = mark;
+  return std::tie(line, column);
+}
+auto members(OneOf<YamlNode> auto& node) {
+  auto& [kind, mark, scalar, quoted, items, entries] = node;
+  return std::tie(kind, mark, scalar, quoted, items, entries);
+}
+auto members(OneOf<YamlEntry> auto& entry) {
+  auto& [key, key_mark, value] = entry;
+  return std::tie(key, key_mark, value);
+}
+auto members(OneOf<Value> auto& value) {
+  auto& [kind, text, number, boolean] = value;
+  return std::tie(kind, text, number, boolean);
+}
+auto members(OneOf<Expression> auto& expression) {
+  auto& [kind, offset, constant, reference, operation, operands] = expression;
+  return std::tie(kind, offset, constant, reference, operation, operands);
+}
+auto members(OneOf<Input> auto& input) {
+  auto& [step, out] = input;
+  return std::tie(step, out);
+}
+auto members(OneOf<Dependency> auto& dependency) {
+  auto& [path, mark] = dependency;
+  return std::tie(path, mark);
+}
+auto members(OneOf<FetchAction> auto& fetch) {
+  auto& [url, sha256] = fetch;
+  return std::tie(url, sha256);
+}
+auto members(OneOf<TrainAction> auto& train) {
+  auto& [config, model_name] = train;
+  return std::tie(config, model_name);
+}
+auto members(OneOf<RunAction> auto& run) {
+  auto& [shell, arguments] = run;
+  return std::tie(shell, arguments);
+}
+auto members(OneOf<Resources> auto& resources) {
+  auto& [cpu, memory, gpu, cpu_mark, memory_mark, gpu_mark] = resources;
+  return std::tie(cpu, memory, gpu, cpu_mark, memory_mark, gpu_mark);
+}
+auto members(OneOf<Retry> auto& retry) {
+  auto& [after_failure, after_kill, after_timeout, limit, backoff, factor, longest_backoff] = retry;
+  return std::tie(after_failure, after_kill, after_timeout, limit, backoff, factor, longest_backoff);
+}
+auto members(OneOf<Tool> auto& tool) {
+  auto& [name, mark] = tool;
+  return std::tie(name, mark);
+}
+auto members(OneOf<SecretVariable> auto& secret) {
+  auto& [variable, name, mark] = secret;
+  return std::tie(variable, name, mark);
+}
+auto members(OneOf<Condition> auto& condition) {
+  auto& [text, mark, expression, values] = condition;
+  return std::tie(text, mark, expression, values);
+}
+auto members(OneOf<MatrixGroup> auto& group) {
+  auto& [names, fail_fast, max_parallel] = group;
+  return std::tie(names, fail_fast, max_parallel);
+}
+auto members(OneOf<Step> auto& step) {
+  auto& [name, group, matrix, mark, action, needs, after, deps, inputs, outs, metrics, environment, secrets,
+         tools, timeout, condition, finally, outcomes, retry, resources, params] = step;
+  return std::tie(name, group, matrix, mark, action, needs, after, deps, inputs, outs, metrics, environment,
+                  secrets, tools, timeout, condition, finally, outcomes, retry, resources, params);
+}
+auto members(OneOf<ModelSpec> auto& model) {
+  auto& [name, from, gate, gate_text] = model;
+  return std::tie(name, from, gate, gate_text);
+}
+auto members(OneOf<DeploySpec> auto& deploy) {
+  auto& [alias, target, host, port] = deploy;
+  return std::tie(alias, target, host, port);
+}
+
+void pack_head(const Spec& spec, Packer& packer) {
+  const auto& [document, file, project, name, params, steps, groups, model, deploy] = spec;
+  packer.put(file.string());
+  packer.put(project.string());
+  packer.put(name);
+  packer.put(params);
+  packer.put(groups);
+  packer.put(model);
+  packer.put(deploy);
+}
+
+Spec unpack_head(Unpacker& unpacker) {
+  Spec spec;
+  spec.file = unpacker.get<std::string>();
+  spec.project = unpacker.get<std::string>();
+  unpacker.get(spec.name);
+  unpacker.get(spec.params);
+  unpacker.get(spec.groups);
+  unpacker.get(spec.model);
+  unpacker.get(spec.deploy);
+  return spec;
+}
+
+void pack_step(const Step& step, Packer& packer) {
+  packer.put(step);
+}
+
+Step unpack_step(Unpacker& unpacker) {
+  return unpacker.get<Step>();
+}
+
+}  // namespace mlpipe

@@ -1,0 +1,79 @@
+#include "pipeline/spec/packed.hpp"
+
+#include <gtest/gtest.h>
+
+namespace mlpipe {
+namespace {
+
+constexpr const char* pipeline = R"(name: digits
+params: { lr: 0.1 }
+steps:
+  data: { fetch: { url: "http://h/a.csv", sha256: 731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1 } }
+  train:
+    train: { data: { csv: "${{ steps.data.outs['a.csv'] }}", target: y }, network: [linear: auto], epochs: 2 }
+    timeout: 2h
+  check:
+    run: ["wc", "${{ steps.train.outs.model }}"]
+    deps: [check.py]
+    metrics: [report.json]
+    env: { A: "1" }
+    needs: data
+model: { name: digits, from: "${{ steps.train.outs.model }}", gate: accuracy >= 0.9 and check.f1 > current.accuracy - 1 }
+deploy: { port: 80 }
+)";
+
+Spec spec() {
+  return read_spec("/p/pipeline.yaml", parse_yaml("pipeline.yaml", pipeline), {});
+}
+
+std::string packed(const Step& step) {
+  Packer packer;
+  pack_step(step, packer);
+  return packer.bytes();
+}
+
+TEST(Packed, StepsComeBackAsTheyWere) {
+  for (const Step& step : spec().steps) {
+    const std::string bytes = packed(step);
+    Unpacker unpacker(bytes);
+    const Step back = unpack_step(unpacker);
+    EXPECT_TRUE(unpacker.rest().empty());
+    EXPECT_EQ(back.name, step.name);
+    EXPECT_EQ(back.kind(), step.kind());
+    EXPECT_EQ(back.inputs, step.inputs);
+    EXPECT_EQ(back.environment, step.environment);
+    EXPECT_EQ(back.timeout, step.timeout);
+    EXPECT_EQ(packed(back), bytes);
+  }
+}
+
+TEST(Packed, TheHeadComesBackAsItWas) {
+  const Spec before = spec();
+  Packer packer;
+  pack_head(before, packer);
+  Unpacker unpacker(packer.bytes());
+  const Spec back = unpack_head(unpacker);
+  EXPECT_TRUE(unpacker.rest().empty());
+  EXPECT_EQ(back.file, before.file);
+  EXPECT_EQ(back.project, before.project);
+  EXPECT_EQ(back.params, before.params);
+  EXPECT_EQ(back.model->from, before.model->from);
+  EXPECT_EQ(references_in(*back.model->gate).size(), 3U);
+  EXPECT_EQ(back.deploy->port, 80);
+  Packer again;
+  pack_head(back, again);
+  EXPECT_EQ(again.bytes(), packer.bytes());
+}
+
+TEST(Packed, BytesThatEndTooEarlyAreRefused) {
+  for (const Step& step : spec().steps) {
+    const std::string bytes = packed(step);
+    for (std::size_t size = 0; size < bytes.size(); ++size) {
+      Unpacker unpacker(std::string_view(bytes).substr(0, size));
+      EXPECT_THROW(unpack_step(unpacker), Error) << size;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace mlpipe
