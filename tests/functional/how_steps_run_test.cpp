@@ -329,5 +329,17 @@ steps:
   EXPECT_EQ(project.runs("use"), 2U);
 }
 
+TEST(Secrets, ThatAreMissingInALaterRunAreSaidAtTheirPlace) {
+  Project project;
+  project.pipeline("name: later\nsteps:\n  a: { run: exit 3, env: { TOKEN: \"${{ secrets.HOOK }}\" } }\n");
+  project.environment["MLPIPE_SECRET_HOOK"] = "x-y-z";
+  EXPECT_TRUE(exits(project.mlpipe({"run"}), 1));
+  project.environment.clear();
+  const Captured captured = project.mlpipe({"run"});
+  EXPECT_TRUE(exits(captured, 2));
+  EXPECT_TRUE(
+      has(captured.error, "pipeline.yaml:3:35: the secret 'HOOK' is not there\n    a: { run: exit 3"));
+}
+
 }  // namespace
 }  // namespace mlpipe
