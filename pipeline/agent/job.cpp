@@ -33,9 +33,9 @@ auto parse_file(const fs::path& path, const std::string& text, Read read) {
   }
 }
 
-void write_json(const fs::path& path, const Json& json,
+void write_json(const fs::path& path, const Json& json, Durability durability,
                 Json::error_handler_t not_utf8 = Json::error_handler_t::replace) {
-  write_file_atomically(path, json.dump(2, ' ', false, not_utf8) + "\n");
+  write_file_atomically(path, json.dump(2, ' ', false, not_utf8) + "\n", 0644, durability);
 }
 
 std::int64_t since_epoch(system_clock::time_point time) {
@@ -106,7 +106,7 @@ std::string describe(const Ending& ending) {
   return describe(ProcessEnding{ending.exit_code, ending.signal});
 }
 
-void write_job(const fs::path& job_directory, const Job& job) {
+void write_job(const fs::path& job_directory, const Job& job, Durability durability) {
   Json json = {{"arguments", job.arguments},
                {"environment", job.environment},
                {"secret_variables", job.secret_variables},
@@ -121,7 +121,7 @@ void write_job(const fs::path& job_directory, const Job& job) {
     json["timeout_ms"] = job.timeout->count();
   }
   try {
-    write_json(job_directory / "job.json", json, Json::error_handler_t::strict);
+    write_json(job_directory / "job.json", json, durability, Json::error_handler_t::strict);
   } catch (const Json::exception&) {
     throw Error(
         fmt::format("the command or the environment of the job in {} is not UTF-8", job_directory.string()));
@@ -175,15 +175,16 @@ std::optional<Ending> read_ending(const fs::path& job_directory) {
 }
 
 void write_ending(const fs::path& job_directory, const Ending& ending) {
-  write_json(job_directory / "exit.json", {{"exit_code", ending.exit_code},
-                                           {"signal", ending.signal},
-                                           {"timed_out", ending.timed_out},
-                                           {"timeout_ms", ending.timeout.count()},
-                                           {"cancelled", ending.cancelled},
-                                           {"failure", ending.failure},
-                                           {"started_us", since_epoch(ending.started)},
-                                           {"finished_us", since_epoch(ending.finished)},
-                                           {"peak_memory_bytes", ending.peak_memory_bytes}});
+  const Json json = {{"exit_code", ending.exit_code},
+                     {"signal", ending.signal},
+                     {"timed_out", ending.timed_out},
+                     {"timeout_ms", ending.timeout.count()},
+                     {"cancelled", ending.cancelled},
+                     {"failure", ending.failure},
+                     {"started_us", since_epoch(ending.started)},
+                     {"finished_us", since_epoch(ending.finished)},
+                     {"peak_memory_bytes", ending.peak_memory_bytes}};
+  write_json(job_directory / "exit.json", json, Durability::later);
 }
 
 std::optional<Progress> read_progress(const fs::path& job_directory) {
@@ -219,7 +220,7 @@ std::vector<Listen> read_listen(const fs::path& job_directory) {
 }
 
 void write_listen(const fs::path& job_directory, const std::vector<Listen>& bound) {
-  write_json(job_directory / "listen.json", listen_to_json(bound));
+  write_json(job_directory / "listen.json", listen_to_json(bound), Durability::now);
 }
 
 }  // namespace mlpipe

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "pipeline/base/file.hpp"
+#include "pipeline/base/process.hpp"
 
 namespace mlpipe {
 
@@ -83,7 +84,9 @@ struct Progress {
   std::optional<double> seconds_left;
 };
 
-void write_job(const std::filesystem::path& job_directory, const Job& job);
+// `later` for a job whose folder means nothing after a power cut.
+void write_job(const std::filesystem::path& job_directory, const Job& job,
+               Durability durability = Durability::now);
 // Throws Error when job.json is missing or not what write_job writes.
 Job read_job(const std::filesystem::path& job_directory);
 // Empty while there is no exit.json. Throws Error when it is not what write_ending writes.
@@ -103,6 +106,18 @@ void write_listen(const std::filesystem::path& job_directory, const std::vector<
 // Returns once the agent has taken over; throws Error when it could not be started.
 void start_agent(const std::filesystem::path& agent, const std::filesystem::path& job_directory,
                  FileLock lock, const std::map<std::string, std::string>& secrets = {});
+
+// The same as a child of this process, which sees its end and has to reap it. It outlives this process all
+// the same. The caller keeps its hold of the lock, so that it has it at once when the job has ended. Does not
+// wait until the agent has taken over: should it be unable to, it says why in the log and there is no
+// exit.json.
+struct AttachedAgent {
+  Process process;
+  FileDescriptor ended;  // comes to its end (poll: POLLHUP) once the agent and all of the job are gone
+};
+AttachedAgent start_attached_agent(const std::filesystem::path& agent,
+                                   const std::filesystem::path& job_directory, const FileLock& lock,
+                                   const std::map<std::string, std::string>& secrets = {});
 
 // Asks a running job to end (SIGTERM to its group, SIGKILL after the grace). False when no agent is there.
 bool cancel_job(const std::filesystem::path& job_directory);

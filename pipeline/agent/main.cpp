@@ -19,6 +19,7 @@
 
 #include "pipeline/agent/run.hpp"
 #include "pipeline/agent/secret_variables.hpp"
+#include "pipeline/base/crash_point.hpp"
 #include "pipeline/base/error.hpp"
 
 namespace {
@@ -92,6 +93,7 @@ void run_agent(const Options& options, const std::function<void(const mlpipe::Ag
   mlpipe::Agent agent(job_directory, options.secrets);
   fs::remove(job_directory / "exit.json");  // of an earlier run in the same folder
   ready(agent);
+  mlpipe::crash_point("start a job");
   mlpipe::Ending ending;
   ending.started = std::chrono::system_clock::now();
   try {
@@ -105,6 +107,7 @@ void run_agent(const Options& options, const std::function<void(const mlpipe::Ag
     ending.failure = reason;
     ending.finished = std::chrono::system_clock::now();
   }
+  mlpipe::crash_point("end a job");
   mlpipe::write_ending(job_directory, ending);
 }
 

@@ -11,14 +11,31 @@
 #include <cstring>
 #include <system_error>
 
+#include "pipeline/base/crash_point.hpp"
 #include "pipeline/base/error.hpp"
 
 namespace mlpipe {
 namespace fs = std::filesystem;
 
+namespace {
+
+std::string hint_for(int reason) {
+  switch (reason) {
+    case ENOSPC:
+    case EDQUOT:
+      return "free some space there, or set MLPIPE_STORE to a folder on another disk";
+    case EROFS:
+      return "set MLPIPE_STORE to a folder that can be written";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
 void throw_errno(const std::string& doing) {
   const int reason = errno;
-  throw Error(fmt::format("{}: {}", doing, std::generic_category().message(reason)));
+  throw Error(fmt::format("{}: {}", doing, std::generic_category().message(reason)), hint_for(reason));
 }
 
 FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
@@ -110,7 +127,8 @@ void write_all(int descriptor, std::string_view bytes, const std::string& what) 
   }
 }
 
-void write_file_atomically(const fs::path& path, std::string_view bytes, mode_t mode) {
+void write_file_atomically(const fs::path& path, std::string_view bytes, mode_t mode, Durability durability) {
+  crash_point("write a file");
   std::string temporary = path.string() + ".XXXXXX";
   const FileDescriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
   if (!file) {
@@ -118,15 +136,21 @@ void write_file_atomically(const fs::path& path, std::string_view bytes, mode_t 
   }
   try {
     write_all(file.get(), bytes, path.string());
-    if (::fchmod(file.get(), mode) != 0 || ::fsync(file.get()) != 0) {
+    if (::fchmod(file.get(), mode) != 0 || (durability == Durability::now && ::fsync(file.get()) != 0)) {
       throw_errno(fmt::format("writing {}", path.string()));
     }
-    fs::rename(temporary, path);
+    crash_point("name a file");
+    if (::rename(temporary.c_str(), path.c_str()) != 0) {
+      throw_errno(fmt::format("writing {}", path.string()));
+    }
   } catch (...) {
     ::unlink(temporary.c_str());
     throw;
   }
-  sync_directory(path.has_parent_path() ? path.parent_path() : fs::path("."));
+  if (durability == Durability::now) {
+    sync_directory(path.has_parent_path() ? path.parent_path() : fs::path("."));
+  }
+  crash_point("named a file");
 }
 
 void sync_directory(const fs::path& directory) {
@@ -136,20 +160,18 @@ void sync_directory(const fs::path& directory) {
   }
 }
 
-void sync_file(const fs::path& path) {
+void sync_file_system(const fs::path& path) {
   const FileDescriptor file = open_file(path, O_RDONLY);
-  if (::fsync(file.get()) != 0) {
+  if (::syncfs(file.get()) != 0) {
     throw_errno(fmt::format("syncing {}", path.string()));
   }
 }
 
 void remove_tree(const fs::path& path) {
+  crash_point("remove a tree");
   std::error_code error;
-  const fs::file_status status = fs::symlink_status(path, error);
-  if (!fs::exists(status)) {
-    return;
-  }
-  if (fs::is_directory(status)) {
+  fs::remove_all(path, error);
+  if (error) {  // read-only folders
     fs::permissions(path, fs::perms::owner_all, fs::perm_options::add, error);
     for (fs::recursive_directory_iterator entry(path, error), end; !error && entry != end;
          entry.increment(error)) {
@@ -158,8 +180,9 @@ void remove_tree(const fs::path& path) {
         fs::permissions(entry->path(), fs::perms::owner_all, fs::perm_options::add, ignored);
       }
     }
+    fs::remove_all(path);
   }
-  fs::remove_all(path);
+  crash_point("removed a tree");
 }
 
 bool is_inside_path(std::string_view path) {
@@ -174,33 +197,45 @@ bool is_inside_path(std::string_view path) {
   return true;
 }
 
-namespace {
-
-FileDescriptor open_lock(const fs::path& path) {
-  return open_file(path, O_RDWR | O_CREAT, 0644);
-}
-
-}  // namespace
-
-FileLock FileLock::wait(const fs::path& path) {
-  FileDescriptor file = open_lock(path);
-  while (::flock(file.get(), LOCK_EX) != 0) {
-    if (errno != EINTR) {
-      throw_errno(fmt::format("locking {}", path.string()));
+std::optional<FileLock> FileLock::lock(const fs::path& path, int operation) {
+  while (true) {
+    FileDescriptor file = open_file(path, O_RDWR | O_CREAT, 0644);
+    while (::flock(file.get(), operation) != 0) {
+      if (errno == EWOULDBLOCK) {
+        return std::nullopt;
+      }
+      if (errno != EINTR) {
+        throw_errno(fmt::format("locking {}", path.string()));
+      }
+    }
+    // Who held it before may have removed the file: then this is a lock that nobody else can meet.
+    struct stat locked {};
+    struct stat named {};
+    if (::fstat(file.get(), &locked) == 0 && ::stat(path.c_str(), &named) == 0 &&
+        locked.st_ino == named.st_ino && locked.st_dev == named.st_dev) {
+      return FileLock(std::move(file), path);
     }
   }
-  return FileLock(std::move(file));
+}
+
+FileLock FileLock::wait(const fs::path& path) {
+  return *lock(path, LOCK_EX);
 }
 
 std::optional<FileLock> FileLock::try_lock(const fs::path& path) {
-  FileDescriptor file = open_lock(path);
-  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK) {
-      return std::nullopt;
-    }
-    throw_errno(fmt::format("locking {}", path.string()));
-  }
-  return FileLock(std::move(file));
+  return lock(path, LOCK_EX | LOCK_NB);
+}
+
+void FileLock::remove() {
+  crash_point("remove a lock");
+  ::unlink(path_.c_str());
+  descriptor_.close();
+}
+
+void FileLock::move_away(const fs::path& to) {
+  crash_point("move a lock away");
+  ::rename(path_.c_str(), to.c_str());
+  descriptor_.close();
 }
 
 bool FileLock::is_held(const fs::path& path) {

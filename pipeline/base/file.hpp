@@ -48,13 +48,19 @@ std::optional<std::string> read_file_if_exists(const std::filesystem::path& path
 // All of `bytes`, or an Error that names `what`.
 void write_all(int descriptor, std::string_view bytes, const std::string& what);
 
-// Readers see the old file or the new one, also after a power cut: temporary name in the same folder, fsync,
-// rename, fsync of the folder.
-void write_file_atomically(const std::filesystem::path& path, std::string_view bytes, mode_t mode = 0644);
+// When a write is on disk: once the call returns, or at some later time, before which a power cut may tear
+// it.
+enum class Durability { now, later };
+
+// Readers see the old file or the new one: temporary name in the same folder, rename. `now`: also after a
+// power cut, by an fsync of the file before the rename and of the folder after it.
+void write_file_atomically(const std::filesystem::path& path, std::string_view bytes, mode_t mode = 0644,
+                           Durability durability = Durability::now);
 
 // Makes what was created, renamed or removed in the folder survive a power cut.
 void sync_directory(const std::filesystem::path& directory);
-void sync_file(const std::filesystem::path& path);
+// Makes all that was written so far to the file system that holds the path survive a power cut.
+void sync_file_system(const std::filesystem::path& path);
 
 // Removes a tree that may hold read-only folders. Nothing to remove is not an error.
 void remove_tree(const std::filesystem::path& path);
@@ -63,7 +69,7 @@ void remove_tree(const std::filesystem::path& path);
 bool is_inside_path(std::string_view path);
 
 // A kernel lock (flock) on a file, made when missing. It ends with the process, however that ends, and
-// travels with the descriptor to a child that inherits it.
+// travels with the descriptor to a child that inherits it: then it is held until both have let it go.
 class FileLock {
  public:
   // Waits until the lock is free.
@@ -77,10 +83,18 @@ class FileLock {
   int descriptor() const { return descriptor_.get(); }
   // Gives up this process's hold without ending the hold of a child that inherited it.
   void release() { descriptor_.close(); }
+  // Removes the file, or moves it out of the way, and lets the lock go. Whoever waits for it gets a lock on a
+  // new file of that name.
+  void remove();
+  void move_away(const std::filesystem::path& to);
 
  private:
-  explicit FileLock(FileDescriptor descriptor) : descriptor_(std::move(descriptor)) {}
+  FileLock(FileDescriptor descriptor, std::filesystem::path path)
+      : descriptor_(std::move(descriptor)), path_(std::move(path)) {}
+  static std::optional<FileLock> lock(const std::filesystem::path& path, int operation);
+
   FileDescriptor descriptor_;
+  std::filesystem::path path_;
 };
 
 // A folder with a name of its own under `parent`, removed with all in it on destruction.

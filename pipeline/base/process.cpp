@@ -11,9 +11,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <boost/process/child.hpp>
-#include <boost/process/error.hpp>
-#include <boost/process/extend.hpp>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -57,8 +54,8 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   return pointers;
 }
 
-// Everything that the new process needs between fork and exec, ready beforehand: other threads may hold locks
-// then, so only async-signal-safe calls are allowed.
+// Everything that the new process needs between vfork and exec, ready beforehand: other threads may hold
+// locks then, so only async-signal-safe calls are allowed.
 struct Preparation {
   std::string program;
   std::vector<std::string> arguments;
@@ -82,12 +79,12 @@ struct Preparation {
   }
 
   void reset_signals() const {
-    sigset_t none;
-    sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
     for (int number = 1; number < NSIG; ++number) {
       ::signal(number, SIG_DFL);  // fails for SIGKILL and SIGSTOP, which is fine
     }
+    sigset_t none;
+    sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
   }
 
   void place_descriptors() const {
@@ -168,29 +165,26 @@ Preparation prepare(const Command& command, int report, int null_input) {
   return preparation;
 }
 
-// Boost.Process forks, executes and hands the pid over; everything between comes from the preparation. Its
-// own initializers are not used: they leak descriptors, look names up in the wrong PATH and ignore a failed
-// chdir.
-struct SetUp : boost::process::extend::handler {
-  explicit SetUp(Preparation& what) : preparation(&what) {}
-
-  template <class Executor>
-  void on_setup(Executor& executor) const {
-    executor.exe = preparation->program.c_str();
-    executor.cmd_line = preparation->argument_pointers.data();
-    executor.env = preparation->environment_pointers.data();
+// The new process borrows this one's memory until it executes the program (vfork): a copy of the page tables
+// of a large process would cost more than all the rest. So it must change nothing but its own kernel state,
+// and no handler of ours may run in it: all signals stay blocked until their handlers are gone.
+pid_t spawn(const Preparation& preparation) {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  const pid_t pid = ::vfork();
+  if (pid == 0) {
+    preparation.set_up();
+    ::execve(preparation.program.c_str(), preparation.argument_pointers.data(),
+             preparation.environment_pointers.data());
+    preparation.give_up(Step::execution);
   }
-  template <class Executor>
-  void on_exec_setup(Executor&) const {
-    preparation->set_up();
-  }
-  template <class Executor>
-  void on_exec_error(Executor&, const std::error_code&) const {
-    preparation->give_up(Step::execution);
-  }
-
-  Preparation* preparation;
-};
+  const int reason = errno;
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = reason;
+  return pid;
+}
 
 [[noreturn]] void throw_fault(const Fault& fault, const Command& command, const Preparation& preparation) {
   const std::string reason = std::generic_category().message(fault.reason);
@@ -255,14 +249,8 @@ Process Process::start(const Command& command) {
     null_input = open_file("/dev/null", O_RDONLY);
   }
   Preparation preparation = prepare(command, report.writing.get(), null_input.get());
-  // With ignore_error Boost opens no pipe of its own: that one is open to every fork of other threads for a
-  // moment.
-  boost::process::child child(SetUp(preparation), boost::process::ignore_error);
-  const int fork_errno = errno;
-  const pid_t pid = child.id();
-  child.detach();
+  const pid_t pid = spawn(preparation);
   if (pid <= 0) {
-    errno = fork_errno;
     throw_errno(fmt::format("starting {}", preparation.program));
   }
   report.writing.close();

@@ -41,6 +41,14 @@ fs::path directory_of(const Invocation& invocation) {
                    "name the pipeline with --file, or its store with --store or MLPIPE_STORE");
 }
 
+Store found(std::optional<Store> store, const fs::path& directory) {
+  if (store) {
+    return std::move(*store);
+  }
+  throw UsageError(fmt::format("there is no store at {}: nothing has run there yet", directory.string()),
+                   "name the pipeline with --file, or its store with --store or MLPIPE_STORE");
+}
+
 }  // namespace
 
 fs::path pipeline_file(const Invocation& invocation) {
@@ -54,11 +62,12 @@ fs::path pipeline_file(const Invocation& invocation) {
 
 Store find_store(const Invocation& invocation) {
   const fs::path directory = directory_of(invocation);
-  if (auto store = Store::open_existing(directory)) {
-    return std::move(*store);
-  }
-  throw UsageError(fmt::format("there is no store at {}: nothing has run there yet", directory.string()),
-                   "name the pipeline with --file, or its store with --store or MLPIPE_STORE");
+  return found(Store::open_existing(directory), directory);
+}
+
+Store find_store_to_read(const Invocation& invocation) {
+  const fs::path directory = directory_of(invocation);
+  return found(Store::open_to_read(directory), directory);
 }
 
 }  // namespace mlpipe

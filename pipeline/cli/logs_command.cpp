@@ -57,7 +57,7 @@ void show(const Invocation& invocation, const fs::path& path, const fs::path& lo
 }  // namespace
 
 int logs_command(const Invocation& invocation) {
-  const Store store = find_store(invocation);
+  const Store store = find_store_to_read(invocation);
   const std::string name = *invocation.value("STEP");
   if (const auto action_key = store.last_action_key(name)) {
     const fs::path running = store.job_directory(*action_key) / "log";

@@ -84,7 +84,7 @@ void report_move(const Invocation& invocation, const Release& release, const std
 }  // namespace
 
 int models_list_command(const Invocation& invocation) {
-  const Store store = find_store(invocation);
+  const Store store = find_store_to_read(invocation);
   const Registry registry(store);
   std::vector<Release> all;
   for (const std::string& model : registry.models()) {
@@ -110,7 +110,7 @@ int models_list_command(const Invocation& invocation) {
 }
 
 int models_show_command(const Invocation& invocation) {
-  const Store store = find_store(invocation);
+  const Store store = find_store_to_read(invocation);
   const Registry registry(store);
   const Release release = registry.resolve_reference(*invocation.value("MODEL"));
   if (invocation.json()) {
@@ -184,7 +184,7 @@ int models_promote_command(const Invocation& invocation) {
 }
 
 int models_export_command(const Invocation& invocation) {
-  const Store store = find_store(invocation);
+  const Store store = find_store_to_read(invocation);
   const Registry registry(store);
   const Release release = registry.resolve_reference(*invocation.value("MODEL"));
   const auto to = invocation.value("--to");

@@ -103,7 +103,7 @@ void print_prediction(const Json& prediction) {
 }  // namespace
 
 int status_command(const Invocation& invocation) {
-  const Store store = find_store(invocation);
+  const Store store = find_store_to_read(invocation);
   Json list = Json::array();
   for (const DeploymentRecord& record : deployments(store)) {
     const ServingState serving = target_of(store, record.alias).observe();
@@ -131,7 +131,7 @@ int status_command(const Invocation& invocation) {
 }
 
 int predict_command(const Invocation& invocation) {
-  const Store store = find_store(invocation);
+  const Store store = find_store_to_read(invocation);
   const DeploymentRecord record = only_deployment(invocation, store);
   const ServingState serving = target_of(store, record.alias).observe();
   if (!serving.running) {

@@ -121,7 +121,7 @@ FailureKind kind_of(const Ending& ending) {
 }  // namespace
 
 Result collect_result(const Step& step, const Digest& action_key, const PreparedJob& job,
-                      const Ending& ending, const Spec& spec, Store& store) {
+                      const Ending& ending, const Spec& spec, const Store& store) {
   Result result;
   result.action_key = action_key;
   result.started = ending.started;
@@ -153,12 +153,14 @@ Result collect_result(const Step& step, const Digest& action_key, const Prepared
     result.outputs.clear();
   }
   result.log = fs::is_regular_file(log) ? store.blobs().take("log", log).digest : store.blobs().add("");
-  result.id = store.add_result(result);
-  remove_tree(job.directory);
-  if (result.succeeded) {
-    remove_tree(store.checkpoint_directory(action_key));
-  }
   return result;
+}
+
+bool is_recorded(const std::vector<Result>& results, const Ending& ending) {
+  return std::any_of(results.begin(), results.end(), [&](const Result& result) {
+    return to_milliseconds(result.started) == to_milliseconds(ending.started) &&
+           to_milliseconds(result.finished) == to_milliseconds(ending.finished);
+  });
 }
 
 }  // namespace mlpipe

@@ -9,9 +9,13 @@
 namespace mlpipe {
 
 // Makes a result of an ended job: takes its log and, when it succeeded, its promised outputs and metrics into
-// the store, writes the result down and removes the job's folder. A promised output that is not there, or
-// metrics that are no JSON numbers, make the result a failed one. The caller holds the job's lock.
+// the store. A promised output that is not there, or metrics that are no JSON numbers, make the result a
+// failed one. The job's folder stays, and gives the same result again, until the result is in the index. The
+// caller holds the job's lock.
 Result collect_result(const Step& step, const Digest& action_key, const PreparedJob& job,
-                      const Ending& ending, const Spec& spec, Store& store);
+                      const Ending& ending, const Spec& spec, const Store& store);
+
+// Whether the result of a job that ended so is among them.
+bool is_recorded(const std::vector<Result>& results, const Ending& ending);
 
 }  // namespace mlpipe

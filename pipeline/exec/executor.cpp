@@ -1,17 +1,18 @@
 #include "pipeline/exec/executor.hpp"
 
+#include <poll.h>
+
 #include <algorithm>
-#include <condition_variable>
+#include <cerrno>
 #include <csignal>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <thread>
-#include <variant>
 
 #include "pipeline/base/error.hpp"
+#include "pipeline/base/text.hpp"
 #include "pipeline/exec/collect.hpp"
+#include "pipeline/exec/committer.hpp"
 #include "pipeline/exec/job_folder.hpp"
 #include "pipeline/store/durations.hpp"
 
@@ -19,21 +20,26 @@ namespace mlpipe {
 namespace {
 
 using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+constexpr auto tick_interval = 100ms;
+constexpr auto foreign_interval =
+    10ms;  // between looks at jobs of others: the kernel does not tell of a lock
 
 // One step that has been taken from the plan and has not ended.
 struct Attempt {
-  std::size_t number = 0;  // in this run: what a thread that waits for the job knows of it
   std::size_t index = 0;
   PreparedJob job;
+  // Of a job that was started here: the key's lock, and what comes to its end with the job.
+  std::optional<FileLock> lock;
+  FileDescriptor ended;
   std::vector<std::string> gpus;  // that it was given
-  bool ours = false;              // its agent was started by this process
   bool unwanted = false;          // it was asked to end
-  std::int64_t newest = 0;        // the newest result of the key when the attempt began
+  std::int64_t newest = 0;        // the newest result of the key when the wait for another's job began
   RunningStep running;
-  std::jthread waiter;
-};
 
-using Clock = std::chrono::steady_clock;
+  bool ours() const { return static_cast<bool>(ended); }
+};
 
 // A step whose job failed, until it is tried again.
 struct Waiting {
@@ -41,33 +47,12 @@ struct Waiting {
   Clock::time_point until;
 };
 
-// Attempts whose job has ended, with the lock that its end set free.
-class Arrivals {
- public:
-  void add(std::size_t attempt, FileLock lock) {
-    {
-      const std::lock_guard guard(mutex_);
-      ended_.emplace_back(attempt, std::move(lock));
-    }
-    arrived_.notify_one();
-  }
-
-  std::optional<std::pair<std::size_t, FileLock>> take(std::chrono::milliseconds patience) {
-    std::unique_lock guard(mutex_);
-    arrived_.wait_for(guard, patience, [this] { return !ended_.empty(); });
-    if (ended_.empty()) {
-      return std::nullopt;
-    }
-    auto first = std::move(ended_.front());
-    ended_.pop_front();
-    return first;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::list<std::pair<std::size_t, FileLock>> ended_;
-};
+Ending failed_now(std::string failure) {
+  Ending ending;
+  ending.failure = std::move(failure);
+  ending.started = ending.finished = std::chrono::system_clock::now();
+  return ending;
+}
 
 class Executor {
  public:
@@ -81,6 +66,7 @@ class Executor {
         runner_(std::move(runner)),
         observer_(observer),
         options_(options),
+        committer_(store, spec.name, options.run),
         free_(options.capacity) {}
 
   bool run() {
@@ -90,29 +76,26 @@ class Executor {
       }
       put_back_what_waited();
       start_what_fits();
+      end_unwanted();
       tell_of_passed_over();
       if (attempts_.empty() && waiting_.empty()) {
+        commit();
         return interrupted();
       }
-      if (auto arrival = arrivals_->take(patience())) {
-        take_up(arrival->first, std::move(arrival->second));
+      for (Attempt* attempt : wait()) {
+        look_at(*attempt);
       }
-      end_unwanted();
-      show();
+      if (committer_.due() && Clock::now() >= *committer_.due()) {
+        commit();
+      }
+      if (Clock::now() >= next_tick_) {
+        tick();
+      }
     }
   }
 
  private:
   bool interrupted() const { return options_.interrupts != nullptr && *options_.interrupts > 0; }
-
-  void take_up(std::size_t number, FileLock lock) {
-    const auto attempt = std::find_if(attempts_.begin(), attempts_.end(),
-                                      [&](const Attempt& one) { return one.number == number; });
-    if (attempt != attempts_.end()) {  // else this run does not wait for it any more
-      attempt->waiter = {};
-      settle(*attempt, std::move(lock));
-    }
-  }
 
   void start_what_fits() {
     while (attempts_.size() < options_.jobs) {
@@ -138,6 +121,15 @@ class Executor {
 
   bool is_finally(const Attempt& attempt) const { return plan_.steps()[attempt.index].step->finally; }
 
+  void end_unwanted() {
+    const std::vector<std::size_t> unwanted = plan_.take_unwanted();
+    if (!unwanted.empty()) {
+      end_early([&](const Attempt& attempt) {
+        return std::find(unwanted.begin(), unwanted.end(), attempt.index) != unwanted.end();
+      });
+    }
+  }
+
   // Ends the jobs of these attempts. Jobs of other runs go on: this one only stops waiting for them.
   template <typename Which>
   void end_early(Which which) {
@@ -148,10 +140,9 @@ class Executor {
         continue;
       }
       one.unwanted = true;
-      if (one.ours) {
+      if (one.ours()) {
         runner_->cancel(one.job);
       } else {
-        one.waiter.detach();  // what the thread uses, it owns
         given_back.push_back(one.index);
         drop(one);
       }
@@ -159,30 +150,6 @@ class Executor {
     for (const std::size_t index : given_back) {
       plan_.put_back(index);
     }
-  }
-
-  void end_unwanted() {
-    const std::vector<std::size_t> unwanted = plan_.take_unwanted();
-    if (!unwanted.empty()) {
-      end_early([&](const Attempt& attempt) {
-        return std::find(unwanted.begin(), unwanted.end(), attempt.index) != unwanted.end();
-      });
-    }
-  }
-
-  void tell_of_passed_over() {
-    for (const std::size_t index : plan_.take_passed_over()) {
-      observer_.step_passed_over(plan_.steps()[index]);
-    }
-  }
-
-  std::chrono::milliseconds patience() const {
-    auto longest = std::chrono::milliseconds(100ms);
-    for (const Waiting& waiting : waiting_) {
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(waiting.until - Clock::now());
-      longest = std::clamp(left, std::chrono::milliseconds(0), longest);
-    }
-    return longest;
   }
 
   void put_back_what_waited() {
@@ -198,7 +165,60 @@ class Executor {
     });
   }
 
-  void show() {
+  void tell_of_passed_over() {
+    for (const std::size_t index : plan_.take_passed_over()) {
+      observer_.step_passed_over(plan_.steps()[index]);
+    }
+  }
+
+  // Waits until something may have happened; returns the attempts to look at.
+  std::vector<Attempt*> wait() {
+    Clock::time_point until = std::min(next_tick_, committer_.due().value_or(next_tick_));
+    for (const Waiting& waiting : waiting_) {
+      until = std::min(until, waiting.until);
+    }
+    std::vector<pollfd> descriptors;
+    std::vector<Attempt*> running;
+    std::vector<Attempt*> to_look_at;
+    for (Attempt& attempt : attempts_) {
+      if (attempt.ours()) {
+        descriptors.push_back({attempt.ended.get(), POLLIN, 0});
+        running.push_back(&attempt);
+      } else {
+        to_look_at.push_back(&attempt);
+        until = std::min(until, Clock::now() + foreign_interval);
+      }
+    }
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
+    if (::poll(descriptors.data(), descriptors.size(), static_cast<int>(std::max<std::int64_t>(left, 0))) <
+            0 &&
+        errno != EINTR) {
+      throw_errno("waiting for jobs");
+    }
+    for (std::size_t i = 0; i < descriptors.size(); ++i) {
+      if (descriptors[i].revents != 0) {
+        to_look_at.push_back(running[i]);
+      }
+    }
+    return to_look_at;
+  }
+
+  void look_at(Attempt& attempt) {
+    if (attempt.ours()) {
+      settle_own(attempt);
+    } else if (auto lock = FileLock::try_lock(attempt.job.lock)) {
+      settle(attempt, std::move(*lock));
+    }
+  }
+
+  void tick() {
+    next_tick_ = Clock::now() + tick_interval;
+    // Again with every tick: an agent that was just starting may have missed it.
+    for (const Attempt& attempt : attempts_) {
+      if (attempt.unwanted && attempt.ours()) {
+        runner_->cancel(attempt.job);
+      }
+    }
     std::vector<RunningStep> running;
     for (const Attempt& attempt : attempts_) {
       running.push_back(attempt.running);
@@ -208,93 +228,111 @@ class Executor {
 
   void begin(std::size_t index) {
     const PlannedStep& planned = plan_.steps()[index];
-    store_.add_realization(spec_.name, planned.step->name, planned.derivation, *planned.action,
-                           planned.step->params);
+    committer_.add_realization(planned);
     Attempt& attempt = attempts_.emplace_back();
-    attempt.number = ++begun_;
     attempt.index = index;
     attempt.job = job_of(store_, planned.action_key);
     attempt.job.secrets = options_.secrets.variables_of(*planned.step);
     attempt.gpus = free_.take(planned.step->resources);
-    attempt.running = {&planned, std::chrono::steady_clock::now(), attempt.job.directory, false, ""};
+    attempt.running = {&planned, Clock::now(), attempt.job.directory, false, ""};
+    if (auto lock = FileLock::try_lock(attempt.job.lock)) {
+      settle(attempt, std::move(*lock));
+      return;
+    }
     for (const Result& result : store_.results(planned.action_key)) {
       attempt.newest = std::max(attempt.newest, result.id);
     }
-    if (auto lock = FileLock::try_lock(attempt.job.lock)) {
-      settle(attempt, std::move(*lock));
-    } else {
-      attempt.running.attached = true;
-      for (const Attempt& other : attempts_) {
-        if (&other != &attempt && plan_.steps()[other.index].action_key == planned.action_key) {
-          attempt.running.equal_to = plan_.steps()[other.index].step->name;
-        }
+    attempt.running.attached = true;
+    for (const Attempt& other : attempts_) {
+      if (&other != &attempt && plan_.steps()[other.index].action_key == planned.action_key) {
+        attempt.running.equal_to = plan_.steps()[other.index].step->name;
       }
-      observer_.step_started(attempt.running);
-      wait_for(attempt);
     }
-  }
-
-  void wait_for(Attempt& attempt) {
-    attempt.waiter = std::jthread([arrivals = arrivals_, runner = runner_, job = attempt.job,
-                                   number = attempt.number] { arrivals->add(number, runner->wait(job)); });
+    observer_.step_started(attempt.running);
   }
 
   // The lock is ours, so nobody runs this key now: see what there is, and go on from there.
   void settle(Attempt& attempt, FileLock lock) {
     const PlannedStep& planned = plan_.steps()[attempt.index];
-    for (const Result& result : store_.results(planned.action_key)) {
-      const bool is_new = result.id > attempt.newest;
-      if (result.succeeded ? is_new || !planned.forced : is_new && attempt.running.attached) {
-        end(attempt, result);  // another mlpipe was faster
+    const bool attached = attempt.running.attached;
+    const std::vector<Result> results = store_.results(planned.action_key);
+    std::optional<Ending> ending = read_ending(attempt.job.directory);
+    if (ending && (ending->cancelled || is_recorded(results, *ending))) {
+      remove_tree(attempt.job.directory);  // whoever recorded it was killed before it could do this
+      ending.reset();
+    }
+    for (const Result& result : results) {
+      const bool is_new = attached && result.id > attempt.newest;
+      if (is_new || (result.succeeded && !planned.forced)) {
+        end(attempt, result, std::move(lock));  // another mlpipe was faster
         return;
       }
     }
-    std::error_code error;
-    const bool folder_is_there = std::filesystem::exists(attempt.job.directory, error);
-    if (const auto ending = folder_is_there ? read_ending(attempt.job.directory) : std::nullopt) {
-      Result result = collect_result(*planned.step, planned.action_key, attempt.job, *ending, spec_, store_);
-      if (result.succeeded || attempt.ours || attempt.running.attached) {
-        end(attempt, std::move(result));
+    if (ending) {
+      Result result = collect(attempt, *ending);
+      if (result.succeeded || attached) {
+        end(attempt, std::move(result), std::move(lock));
         return;
       }
-    } else if (attempt.ours) {
-      Ending lost;
-      lost.failure = "mlpipe-agent, which supervised it, was killed";
-      lost.signal = SIGKILL;
-      lost.started = lost.finished = std::chrono::system_clock::now();
-      end(attempt, collect_result(*planned.step, planned.action_key, attempt.job, lost, spec_, store_));
-      return;
+      store_.add_result(result);  // of an earlier run; this one tries again
     }
     if (attempt.unwanted || (stopping_ && !is_finally(attempt))) {
-      const std::size_t index = attempt.index;
-      drop(attempt);
-      plan_.put_back(index);
+      give_back(attempt, std::move(lock));
+    } else {
+      start(attempt, std::move(lock));
+    }
+  }
+
+  // A job that was started here has ended.
+  void settle_own(Attempt& attempt) {
+    const std::optional<Ending> ending = read_ending(attempt.job.directory);
+    if (ending && ending->cancelled && stopping_) {
+      remove_tree(attempt.job.directory);
+      give_back(attempt, *std::move(attempt.lock));
       return;
     }
-    start(attempt, std::move(lock));
+    Ending lost = failed_now(why_lost(attempt.job));
+    lost.signal = SIGKILL;
+    Result result = collect(attempt, ending ? *ending : lost);
+    end(attempt, std::move(result), *std::move(attempt.lock));
+  }
+
+  // The agent has left no exit.json.
+  static std::string why_lost(const PreparedJob& job) {
+    const std::string last = last_lines(read_file_if_exists(job.directory / "log").value_or(""), 1);
+    return last.starts_with("mlpipe-agent: ") ? last : "mlpipe-agent, which supervised it, was killed";
+  }
+
+  Result collect(const Attempt& attempt, const Ending& ending) const {
+    const PlannedStep& planned = plan_.steps()[attempt.index];
+    return collect_result(*planned.step, planned.action_key, attempt.job, ending, spec_, store_);
   }
 
   void start(Attempt& attempt, FileLock lock) {
     const PlannedStep& planned = plan_.steps()[attempt.index];
     try {
       prepare_job(spec_, plan_, planned, snapshot_, programs_, store_, attempt.gpus);
-      runner_->start(attempt.job, std::move(lock));
+      attempt.ended = runner_->start(attempt.job, lock);
     } catch (const std::exception& error) {
-      Ending failed;
-      failed.failure = error.what();
-      failed.started = failed.finished = std::chrono::system_clock::now();
-      end(attempt, collect_result(*planned.step, planned.action_key, attempt.job, failed, spec_, store_));
+      end(attempt, collect(attempt, failed_now(error.what())), std::move(lock));
       return;
     }
-    attempt.ours = true;
+    attempt.lock = std::move(lock);
     attempt.running.attached = false;
     observer_.step_started(attempt.running);
-    wait_for(attempt);
   }
 
   void drop(Attempt& attempt) {
     free_.give_back(plan_.steps()[attempt.index].step->resources, attempt.gpus);
     attempts_.remove_if([&](const Attempt& one) { return &one == &attempt; });
+  }
+
+  // The step has not ended: a later run takes it up.
+  void give_back(Attempt& attempt, FileLock lock) {
+    const std::size_t index = attempt.index;
+    lock.remove();
+    drop(attempt);
+    plan_.put_back(index);
   }
 
   bool is_tried_again(const Attempt& attempt, const Result& result) const {
@@ -316,24 +354,48 @@ class Executor {
     return false;
   }
 
-  void end(Attempt& attempt, Result result) {
+  // Writes the failed attempt down, and waits before the next.
+  void hold(Attempt& attempt, const Result& failed) {
     const std::size_t index = attempt.index;
-    const bool again = is_tried_again(attempt, result);
+    if (failed.id == 0) {  // else another mlpipe has done it
+      store_.add_result(failed);
+      remove_tree(attempt.job.directory);
+    }
     drop(attempt);
-    if (again) {
-      plan_.hold(index);
-      const PlannedStep& planned = plan_.steps()[index];
-      const std::chrono::milliseconds wait = planned.step->retry.wait_before(planned.retries);
-      waiting_.push_back({index, Clock::now() + wait});
-      observer_.step_retrying(planned, result, wait);
+    plan_.hold(index);
+    const PlannedStep& planned = plan_.steps()[index];
+    const std::chrono::milliseconds wait = planned.step->retry.wait_before(planned.retries);
+    waiting_.push_back({index, Clock::now() + wait});
+    observer_.step_retrying(planned, failed, wait);
+  }
+
+  // The step has its result; what follows it may start. It is reported once it is written down.
+  void end(Attempt& attempt, Result result, FileLock lock) {
+    if (is_tried_again(attempt, result)) {
+      hold(attempt, result);
+      lock.remove();
       return;
     }
+    const std::size_t index = attempt.index;
+    PreparedJob job = std::move(attempt.job);
+    drop(attempt);
     const std::vector<std::size_t> cached = plan_.finish(index, std::move(result));
-    observer_.step_finished(plan_.steps()[index]);
+    committer_.add({index, &plan_.steps()[index], std::move(job), std::move(lock)});
     for (const std::size_t other : cached) {
-      const PlannedStep& step = plan_.steps()[other];
-      store_.add_realization(spec_.name, step.step->name, step.derivation, *step.action, step.step->params);
-      observer_.step_cached(step);
+      committer_.add_realization(plan_.steps()[other]);
+      committer_.add({other, &plan_.steps()[other], {}, std::nullopt});
+    }
+  }
+
+  void commit() {
+    for (const Committer::Committed& committed : committer_.commit()) {
+      plan_.record(committed.index, committed.result);
+      const PlannedStep& planned = plan_.steps()[committed.index];
+      if (planned.state == PlannedStep::State::cached) {
+        observer_.step_cached(planned);
+      } else {
+        observer_.step_finished(planned);
+      }
     }
   }
 
@@ -345,13 +407,13 @@ class Executor {
   std::shared_ptr<Runner> runner_;
   Observer& observer_;
   const ExecutionOptions& options_;
-  std::shared_ptr<Arrivals> arrivals_ = std::make_shared<Arrivals>();
+  Committer committer_;
   Capacity free_;
   std::list<Attempt> attempts_;
-  std::size_t begun_ = 0;
   std::vector<Waiting> waiting_;
   bool ordered_ = false;
   bool stopping_ = false;
+  Clock::time_point next_tick_;
 };
 
 }  // namespace

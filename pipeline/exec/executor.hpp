@@ -29,7 +29,7 @@ class Observer {
  public:
   virtual ~Observer() = default;
   virtual void step_started(const RunningStep&) {}
-  // The step has its result. `job` has just been collected when it ran here.
+  // The step has its result, and it is on disk. Steps after it may have started before.
   virtual void step_finished(const PlannedStep&) {}
   // The step's job failed and is tried again after the wait.
   virtual void step_retrying(const PlannedStep&, const Result& /*failed*/, std::chrono::milliseconds) {}
@@ -46,6 +46,7 @@ struct ExecutionOptions {
   Capacity capacity = Capacity::unlimited();     // what they may take up together
   Secrets secrets;                               // that steps use
   const std::atomic<int>* interrupts = nullptr;  // above 0: end what runs, start nothing but finally steps
+  std::int64_t run = 0;                          // the run in the history that steps are written down for
 };
 
 // Runs what the plan needs, as many jobs at once as allowed and as fit into the capacity; steps that do not

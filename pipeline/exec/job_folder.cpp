@@ -8,6 +8,7 @@
 
 #include <cstdlib>
 
+#include "pipeline/base/crash_point.hpp"
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/text.hpp"
 #include "pipeline/plan/derivation.hpp"
@@ -80,7 +81,7 @@ std::map<std::string, std::string> environment_of(const Step& step, const fs::pa
     }
   }
   environment["LANG"] = "C.UTF-8";
-  environment["TMPDIR"] = (directory / "tmp").string();
+  environment["TMPDIR"] = directory.string();
   for (const auto& [name, value] : step.environment) {
     environment[name] = value;
   }
@@ -95,7 +96,7 @@ std::vector<std::string> arguments_of(const Step& step, const Snapshot& snapshot
             fetch->sha256,           "--output", step.outs.front()};
   }
   if (const auto* train = std::get_if<TrainAction>(&step.action)) {
-    write_file_atomically(work / training_file, to_json_text(train->config));
+    write_file_atomically(work / training_file, to_json_text(train->config), 0644, Durability::later);
     std::vector<std::string> arguments = {programs.train.string(),
                                           "--config",
                                           training_file,
@@ -131,9 +132,9 @@ PreparedJob prepare_job(const Spec& spec, const Plan& plan, const PlannedStep& p
   remove_tree(prepared.directory);
   const fs::path work = prepared.directory / "work";
   const fs::path checkpoints = store.checkpoint_directory(planned.action_key);
+  crash_point("make a job's folder");
   fs::create_directories(work);
-  fs::create_directories(prepared.directory / "tmp");
-  fs::create_directories(checkpoints);
+  crash_point("fill a job's folder");
   bring_dependencies(spec, step, snapshot, store, work);
   bring_inputs(plan, step, store, work);
   for (const std::string& out : step.outs) {
@@ -150,7 +151,7 @@ PreparedJob prepare_job(const Spec& spec, const Plan& plan, const PlannedStep& p
   }
   job.work_directory = work;
   job.timeout = step.timeout;
-  write_job(prepared.directory, job);
+  write_job(prepared.directory, job, Durability::later);
   return prepared;
 }
 

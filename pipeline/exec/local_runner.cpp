@@ -2,12 +2,11 @@
 
 namespace mlpipe {
 
-void LocalRunner::start(const PreparedJob& job, FileLock lock) {
-  start_agent(agent_, job.directory, std::move(lock), job.secrets);
-}
-
-FileLock LocalRunner::wait(const PreparedJob& job) {
-  return FileLock::wait(job.lock);
+FileDescriptor LocalRunner::start(const PreparedJob& job, const FileLock& lock) {
+  std::erase_if(agents_, [](Process& agent) { return agent.poll().has_value(); });
+  AttachedAgent started = start_attached_agent(agent_, job.directory, lock, job.secrets);
+  agents_.push_back(std::move(started.process));
+  return std::move(started.ended);
 }
 
 void LocalRunner::cancel(const PreparedJob& job) {

@@ -5,9 +5,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "pipeline/agent/job.hpp"
 #include "pipeline/base/file.hpp"
+#include "pipeline/base/process.hpp"
 
 namespace mlpipe {
 
@@ -23,12 +25,12 @@ class Runner {
  public:
   virtual ~Runner() = default;
 
-  // Starts the job; `lock` is held from now on by whoever supervises it, until it has ended and exit.json is
-  // there. Throws Error when it cannot be started.
-  virtual void start(const PreparedJob& job, FileLock lock) = 0;
-  // Blocks until the job has ended, whoever started it, and returns the lock. May be called on any thread.
-  virtual FileLock wait(const PreparedJob& job) = 0;
-  // Asks a running job to end. May be called on any thread; a job that has ended is left alone.
+  // Starts the job. Whoever supervises it holds `lock` too, until it has ended and exit.json is there; the
+  // caller keeps its own hold to collect the result. The descriptor comes to its end (poll: POLLHUP) once all
+  // of the job is gone. Throws Error when it cannot be started.
+  virtual FileDescriptor start(const PreparedJob& job, const FileLock& lock) = 0;
+  // Asks a running job to end; a job that has ended is left alone. One whose supervisor is just starting may
+  // miss it: ask again.
   virtual void cancel(const PreparedJob& job) = 0;
 };
 
@@ -36,12 +38,12 @@ class Runner {
 class LocalRunner : public Runner {
  public:
   explicit LocalRunner(std::filesystem::path agent) : agent_(std::move(agent)) {}
-  void start(const PreparedJob& job, FileLock lock) override;
-  FileLock wait(const PreparedJob& job) override;
+  FileDescriptor start(const PreparedJob& job, const FileLock& lock) override;
   void cancel(const PreparedJob& job) override;
 
  private:
   std::filesystem::path agent_;
+  std::vector<Process> agents_;  // those that have not been reaped
 };
 
 }  // namespace mlpipe

@@ -441,6 +441,10 @@ std::vector<std::size_t> Plan::finish(std::size_t index, Result result) {
   return settle(std::move(ended));
 }
 
+void Plan::record(std::size_t index, std::int64_t id) {
+  steps_[index].result->id = id;
+}
+
 void Plan::fail_fast(std::size_t index, std::vector<std::size_t>& ended) {
   const std::string reason = fmt::format("{} failed, and its matrix fails fast", steps_[index].step->name);
   const auto group = spec_.groups.find(steps_[index].step->group);

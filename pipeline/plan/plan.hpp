@@ -93,6 +93,8 @@ class Plan {
   // A running step ended. Steps after it become ready, cached, skipped or blocked; returns those that became
   // cached, because the steps before them yielded the same bytes as once before.
   std::vector<std::size_t> finish(std::size_t index, Result result);
+  // The result of an ended step has been written down, under this id.
+  void record(std::size_t index, std::int64_t id);
   // Nothing more is to be started but finally steps: all others that do not run are blocked.
   void stop();
   // Running steps that are to be ended, because one of their matrix failed; each is returned once.

@@ -4,6 +4,7 @@
 #include "pipeline/deploy/deployments.hpp"
 #include "pipeline/deploy/local_target.hpp"
 #include "pipeline/deploy/rollout.hpp"
+#include "pipeline/exec/leftovers.hpp"
 #include "pipeline/exec/machine.hpp"
 #include "pipeline/exec/outline.hpp"
 #include "pipeline/exec/requirements.hpp"
@@ -270,7 +271,8 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
   const Programs programs = Programs::beside_this_one();
   const std::filesystem::path file = std::filesystem::absolute(request.file).lexically_normal();
   report.store = Store::default_directory(file.parent_path());
-  std::optional<Store> store = Store::open_existing(report.store);
+  std::optional<Store> store =
+      request.dry_run ? Store::open_to_read(report.store) : Store::open_existing(report.store);
   FileHashes hashes(store ? &store->database() : nullptr);
   Beginning beginning = begin(request, file, programs, hashes, store ? &*store : nullptr);
   report.spec = beginning.spec;
@@ -291,15 +293,17 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
       snapshot.results = &*store;
       hashes.remember_in(store->database());
     }
+    store->require_writable();
     check_alias_is_free(spec, *store);
     hashes.save();
+    remove_leftovers(*store);
     write_down_cached(plan, spec, *store);
     if (plan.anything_to_run() || !report.effects.nothing_to_do()) {
       RecordedRun run(*store, spec);
       report.changed = plan.anything_to_run();
       const ExecutionOptions options{
           request.jobs != 0 ? request.jobs : static_cast<std::size_t>(usable_cores()), capacity, secrets,
-          request.interrupts};
+          request.interrupts, run.id()};
       const bool interrupted = execute(plan, spec, snapshot, programs, *store,
                                        std::make_shared<LocalRunner>(programs.agent), observer, options);
       report.outcome = interrupted ? Outcome::interrupted : Outcome::succeeded;

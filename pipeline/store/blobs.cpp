@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <nlohmann/json.hpp>
 
+#include "pipeline/base/crash_point.hpp"
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/file.hpp"
 #include "pipeline/base/text.hpp"
@@ -78,15 +79,6 @@ std::string tree_text(const std::vector<TreeEntry>& entries) {
   return Json{{"mlpipe", "tree 1"}, {"entries", std::move(list)}}.dump();
 }
 
-void sync_folders(const fs::path& folder) {
-  for (const auto& found : fs::recursive_directory_iterator(folder)) {
-    if (found.is_directory()) {
-      sync_directory(found.path());
-    }
-  }
-  sync_directory(folder);
-}
-
 void make_folders_read_only(const fs::path& folder) {
   std::vector<fs::path> folders = {folder};
   for (const auto& found : fs::recursive_directory_iterator(folder)) {
@@ -99,15 +91,13 @@ void make_folders_read_only(const fs::path& folder) {
   }
 }
 
-// A second name for the same bytes; false when that name is there already.
-bool link_file(const fs::path& from, const fs::path& to) {
-  if (::link(from.c_str(), to.c_str()) == 0) {
-    return true;
+// A second name for the same bytes, unless that name is there already.
+void link_file(const fs::path& from, const fs::path& to) {
+  crash_point("link a file");
+  if (::link(from.c_str(), to.c_str()) != 0 && errno != EEXIST) {
+    throw_errno(fmt::format("storing {}", to.string()));
   }
-  if (errno == EEXIST) {
-    return false;
-  }
-  throw_errno(fmt::format("storing {}", to.string()));
+  crash_point("linked a file");
 }
 
 }  // namespace
@@ -130,47 +120,73 @@ bool Blobs::contains(const Output& output) const {
 }
 
 Digest Blobs::add(std::string_view bytes) const {
+  synced_ = false;  // also when it is there: another process may have put it there just now
   const Digest digest = digest_of(bytes);
   const fs::path path = path_of_blob(digest);
   if (!fs::exists(path)) {
-    write_file_atomically(path, bytes, read_only_file);
+    write_file_atomically(path, bytes, read_only_file, Durability::later);
   }
   return digest;
 }
 
-// The file becomes a blob and stays where it is, as a hard link to it.
+void Blobs::sync() const {
+  if (!synced_) {
+    sync_file_system(root_);
+    synced_ = true;
+  }
+}
+
+// The file becomes a blob and stays where it is.
 Digest Blobs::take_file(const fs::path& path, bool executable) const {
   const Digest digest = digest_of_file(path);
   const fs::path blob = path_of_blob(digest);
-  if (executable) {
+  change_mode(path, executable ? read_only_program : read_only_file);
+  if (!executable) {
+    link_file(path, blob);
+  } else if (!fs::exists(blob)) {
     // A mode belongs to the bytes' inode, so a program cannot share them with a plain file.
-    if (!fs::exists(blob)) {
-      write_file_atomically(blob, read_file(path), read_only_file);
-    }
-    change_mode(path, read_only_program);
-    sync_file(path);
-    return digest;
-  }
-  change_mode(path, read_only_file);
-  sync_file(path);
-  if (!link_file(path, blob)) {
-    const fs::path again = path.string() + ".mlpipe-link";
-    if (link_file(blob, again)) {
-      fs::rename(again, path);
-    }
+    write_file_atomically(blob, read_file(path), read_only_file, Durability::later);
   }
   return digest;
 }
 
+// Makes the tree's folder from the blobs, and from `from` where the mode is not a blob's.
+void Blobs::lay_out(const fs::path& from, const std::vector<TreeEntry>& entries, const fs::path& tree) const {
+  std::string name = tree.string() + ".XXXXXX";
+  if (::mkdtemp(name.data()) == nullptr) {
+    throw_errno(fmt::format("storing {}", tree.string()));
+  }
+  const fs::path unfinished = name;
+  for (const TreeEntry& entry : entries) {
+    const fs::path to = unfinished / entry.path;
+    fs::create_directories(entry.folder ? to : to.parent_path());
+    if (entry.folder) {
+      continue;
+    }
+    const fs::path blob = path_of_blob(entry.digest);
+    if (entry.executable || ::link(blob.c_str(), to.c_str()) != 0) {  // bytes can have only so many names
+      link_file(from / entry.path, to);
+    }
+  }
+  make_folders_read_only(unfinished);
+  crash_point("name a tree");
+  if (::rename(unfinished.c_str(), tree.c_str()) != 0) {
+    if (errno != EEXIST && errno != ENOTEMPTY) {
+      throw_errno(fmt::format("storing {}", tree.string()));
+    }
+    remove_tree(unfinished);  // another process was faster
+  }
+  crash_point("named a tree");
+}
+
 Output Blobs::take(const std::string& name, const fs::path& path) const {
+  synced_ = false;
   Output output;
   output.name = name;
   const fs::file_status status = fs::symlink_status(path);
   if (fs::is_regular_file(status)) {
     output.bytes = fs::file_size(path);
     output.digest = take_file(path, false);
-    fs::remove(path);
-    sync_directory(root_ / "blobs" / "sha256");
     return output;
   }
   if (!fs::is_directory(status)) {
@@ -187,21 +203,9 @@ Output Blobs::take(const std::string& name, const fs::path& path) const {
     }
   }
   output.digest = add(tree_text(entries));
-  sync_directory(root_ / "blobs" / "sha256");
-  const fs::path tree = path_of(output);
-  sync_folders(path);
-  make_folders_read_only(path);
-  // Moving a folder rewrites its "..", for which it must be writable.
-  change_mode(path, 0755);
-  if (::rename(path.c_str(), tree.c_str()) != 0) {
-    if (errno != EEXIST && errno != ENOTEMPTY) {
-      throw_errno(fmt::format("storing the output {}", name));
-    }
-    remove_tree(path);
-  } else {
-    change_mode(tree, read_only_program);
+  if (const fs::path tree = path_of(output); !fs::exists(tree)) {
+    lay_out(path, entries, tree);
   }
-  sync_directory(root_ / "trees");
   return output;
 }
 

@@ -5,31 +5,103 @@
 
 #include <array>
 #include <cstring>
+#include <unordered_map>
+#include <vector>
 
+#include "pipeline/base/crash_point.hpp"
 #include "pipeline/base/error.hpp"
 
 namespace mlpipe {
+
+struct Connection {
+  Connection() = default;
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  ~Connection() {
+    for (auto& [sql, statements] : idle) {
+      for (sqlite3_stmt* statement : statements) {
+        sqlite3_finalize(statement);
+      }
+    }
+    sqlite3_close_v2(handle);
+  }
+
+  sqlite3* handle = nullptr;
+  std::unordered_map<std::string, std::vector<sqlite3_stmt*>> idle;
+  int transactions = 0;  // begun and not ended, one within the other
+  bool doomed = false;   // one of them was given up
+};
+
 namespace {
 
 constexpr int busy_timeout_ms = 30'000;
+constexpr std::int64_t largest_log_kept = std::int64_t{4} << 20U;  // bytes of the write-ahead log
+
+std::string hint_for(int code) {
+  switch (code & 0xff) {
+    case SQLITE_FULL:
+      return "free some space on the store's disk; what was recorded is kept";
+    case SQLITE_READONLY:
+      return "set MLPIPE_STORE to a folder that can be written";
+    default:
+      return "";
+  }
+}
 
 [[noreturn]] void fail(sqlite3* database, std::string_view doing) {
-  throw Error(fmt::format("the store's index: {}: {}", doing, sqlite3_errmsg(database)));
+  const char* path = sqlite3_db_filename(database, "main");
+  throw Error(fmt::format("the store's index{}{}: {}: {}", path != nullptr ? " " : "",
+                          path != nullptr ? path : "", doing, sqlite3_errmsg(database)),
+              hint_for(sqlite3_errcode(database)));
+}
+
+void execute_in(sqlite3* database, const char* sql) {
+  if (sqlite3_exec(database, sql, nullptr, nullptr, nullptr) != SQLITE_OK) {
+    fail(database, "writing");
+  }
+}
+
+// As a part of a URI, where '?', '#' and '%' would mean something.
+std::string escaped(const std::string& path) {
+  std::string text;
+  for (const char c : path) {
+    text += c == '?' || c == '#' || c == '%' ? fmt::format("%{:02x}", static_cast<unsigned char>(c))
+                                             : std::string(1, c);
+  }
+  return text;
+}
+
+// A reader takes part in the locking of writers through the file "-shm", without changing it. Where there is
+// none nobody writes, so the database can be read as a file like any other.
+std::string address_to_read(const std::filesystem::path& path) {
+  std::error_code error;
+  const bool shared = std::filesystem::exists(path.string() + "-shm", error);
+  return fmt::format("file:{}?{}", escaped(path.string()),
+                     shared ? "mode=ro&readonly_shm=1" : "mode=ro&immutable=1");
 }
 
 }  // namespace
 
-Statement::Statement(sqlite3* database, std::string_view sql) : database_(database) {
+Statement::Statement(std::shared_ptr<Connection> connection, std::string_view sql)
+    : connection_(std::move(connection)), statement_(nullptr, GiveBack{connection_.get()}) {
+  std::vector<sqlite3_stmt*>& idle = connection_->idle[std::string(sql)];
+  if (!idle.empty()) {
+    statement_.reset(idle.back());
+    idle.pop_back();
+    return;
+  }
   sqlite3_stmt* statement = nullptr;
-  if (sqlite3_prepare_v2(database, sql.data(), static_cast<int>(sql.size()), &statement, nullptr) !=
-      SQLITE_OK) {
-    fail(database, "preparing a statement");
+  if (sqlite3_prepare_v2(connection_->handle, sql.data(), static_cast<int>(sql.size()), &statement,
+                         nullptr) != SQLITE_OK) {
+    fail(connection_->handle, "preparing a statement");
   }
   statement_.reset(statement);
 }
 
-void Statement::Finalize::operator()(sqlite3_stmt* statement) const {
-  sqlite3_finalize(statement);
+void Statement::GiveBack::operator()(sqlite3_stmt* statement) const {
+  sqlite3_reset(statement);
+  sqlite3_clear_bindings(statement);
+  connection->idle[sqlite3_sql(statement)].push_back(statement);
 }
 
 Statement& Statement::bind(std::int64_t value) {
@@ -64,14 +136,16 @@ bool Statement::step() {
     return true;
   }
   if (code != SQLITE_DONE) {
-    fail(database_, "reading or writing");
+    fail(connection_->handle, "reading or writing");
   }
   return false;
 }
 
 void Statement::run() {
+  crash_point("write a row");
   while (step()) {
   }
+  crash_point("wrote a row");
 }
 
 std::int64_t Statement::integer(int column) const {
@@ -95,55 +169,71 @@ Digest Statement::digest(int column) const {
   return Digest(array);
 }
 
-void Database::Close::operator()(sqlite3* database) const {
-  sqlite3_close_v2(database);
-}
-
-Database::Database(const std::filesystem::path& path, Mode mode) {
-  sqlite3* database = nullptr;
+Database::Database(const std::filesystem::path& path, Mode mode)
+    : connection_(std::make_shared<Connection>()) {
+  const bool writes = mode == Mode::read_write;
   const int flags =
-      mode == Mode::read_write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
-  const int code = sqlite3_open_v2(path.c_str(), &database, flags | SQLITE_OPEN_NOMUTEX, nullptr);
-  database_.reset(database);
+      writes ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
+  const std::string address = writes ? path.string() : address_to_read(path);
+  const int code =
+      sqlite3_open_v2(address.c_str(), &connection_->handle, flags | SQLITE_OPEN_NOMUTEX, nullptr);
   if (code != SQLITE_OK) {
-    fail(database, fmt::format("opening {}", path.string()));
+    fail(connection_->handle, fmt::format("opening {}", path.string()));
   }
-  sqlite3_busy_timeout(database, busy_timeout_ms);
-  if (mode == Mode::read_write) {
+  sqlite3_busy_timeout(connection_->handle, busy_timeout_ms);
+  if (writes) {
     execute("PRAGMA journal_mode=WAL");
     execute("PRAGMA synchronous=FULL");
+    int keep = 1;
+    sqlite3_file_control(connection_->handle, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
+    execute(fmt::format("PRAGMA journal_size_limit={}", largest_log_kept));
   }
 }
 
 Statement Database::prepare(std::string_view sql) const {
-  return {database_.get(), sql};
+  return {connection_, sql};
 }
 
 void Database::execute(const std::string& sql) const {
-  if (sqlite3_exec(database_.get(), sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) {
-    fail(database_.get(), "writing");
-  }
+  execute_in(connection_->handle, sql.c_str());
 }
 
 std::int64_t Database::last_row_id() const {
-  return sqlite3_last_insert_rowid(database_.get());
+  return sqlite3_last_insert_rowid(connection_->handle);
 }
 
-Transaction::Transaction(const Database& database) : database_(database) {
-  database_.execute("BEGIN IMMEDIATE");
+Transaction::Transaction(const Database& database) : connection_(*database.connection_) {
+  if (connection_.transactions == 0) {
+    crash_point("begin a transaction");
+    execute_in(connection_.handle, "BEGIN IMMEDIATE");
+    connection_.doomed = false;
+  }
+  ++connection_.transactions;
 }
 
 Transaction::~Transaction() {
-  if (open_) {
+  if (!open_) {
+    return;
+  }
+  connection_.doomed = true;
+  if (--connection_.transactions == 0) {
     try {
-      database_.execute("ROLLBACK");
+      execute_in(connection_.handle, "ROLLBACK");
     } catch (const Error&) {  // SQLite has rolled back by itself
     }
   }
 }
 
 void Transaction::commit() {
-  database_.execute("COMMIT");
+  if (connection_.transactions == 1) {
+    if (connection_.doomed) {
+      throw Error("the store's index: a part of what was to be written was given up");
+    }
+    crash_point("commit a transaction");
+    execute_in(connection_.handle, "COMMIT");
+    crash_point("committed a transaction");
+  }
+  --connection_.transactions;
   open_ = false;
 }
 

@@ -9,10 +9,11 @@
 
 #include "pipeline/base/digest.hpp"
 
-struct sqlite3;
 struct sqlite3_stmt;
 
 namespace mlpipe {
+
+struct Connection;  // to SQLite, with the statements that were prepared and are not in use
 
 // One prepared statement. Columns are counted from 0, parameters are bound in order. Not thread-safe.
 class Statement {
@@ -36,12 +37,13 @@ class Statement {
 
  private:
   friend class Database;
-  Statement(sqlite3* database, std::string_view sql);
-  struct Finalize {
+  Statement(std::shared_ptr<Connection> connection, std::string_view sql);
+  struct GiveBack {
+    Connection* connection = nullptr;
     void operator()(sqlite3_stmt* statement) const;
   };
-  sqlite3* database_;
-  std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+  std::shared_ptr<Connection> connection_;
+  std::unique_ptr<sqlite3_stmt, GiveBack> statement_;
   int bound_ = 0;
 };
 
@@ -49,21 +51,23 @@ class Statement {
 // transaction wrote survives a power cut. Not thread-safe: one for each thread.
 class Database {
  public:
+  // read_only changes nothing at all, SQLite's own files beside the database included; it sees what others
+  // commit. For that, read_write leaves those files behind when it is closed, emptied.
   enum class Mode { read_write, read_only };
   Database(const std::filesystem::path& path, Mode mode);
 
+  // A text is prepared once and used again when its statement is free.
   Statement prepare(std::string_view sql) const;
   void execute(const std::string& sql) const;
   std::int64_t last_row_id() const;
 
  private:
-  struct Close {
-    void operator()(sqlite3* database) const;
-  };
-  std::unique_ptr<sqlite3, Close> database_;
+  friend class Transaction;
+  std::shared_ptr<Connection> connection_;
 };
 
-// A write transaction: rolled back unless committed.
+// A write transaction: rolled back unless committed. One that begins within another is a part of it: all of
+// it is written when the outermost commits, and none when any part was left without a commit.
 class Transaction {
  public:
   explicit Transaction(const Database& database);
@@ -73,7 +77,7 @@ class Transaction {
   void commit();
 
  private:
-  const Database& database_;
+  Connection& connection_;
   bool open_ = true;
 };
 

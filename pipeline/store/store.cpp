@@ -11,6 +11,7 @@
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/file.hpp"
 #include "pipeline/base/text.hpp"
+#include "pipeline/store/boot.hpp"
 
 namespace mlpipe {
 namespace {
@@ -81,7 +82,7 @@ bool is_being_made(const fs::path& directory) {
     const bool ours = name == ".making" || name.starts_with(".gitignore") || name == "blobs" ||
                       name == "trees" || name == "jobs" || name == "locks" || name == "deployments" ||
                       name == "checkpoints" || name.starts_with("index.sqlite") ||
-                      name.starts_with("format.");
+                      name.starts_with("format.") || name.starts_with("boot");
     if (!ours) {
       return false;
     }
@@ -102,6 +103,16 @@ void check_format(const fs::path& directory) {
                     "'{}')",
                     directory.string(), printable(trim(*format)), trim(format_line)),
         "use that version, or another store");
+  }
+}
+
+bool is_writable(const fs::path& directory) {
+  return ::access(directory.c_str(), W_OK) == 0 && ::access((directory / "index.sqlite").c_str(), W_OK) == 0;
+}
+
+void check_writable(const fs::path& directory) {
+  if (!is_writable(directory)) {
+    throw_errno(fmt::format("writing to the store {}", directory.string()));
   }
 }
 
@@ -190,11 +201,15 @@ Store Store::open(const fs::path& directory) {
       }
       write_file_atomically(directory / ".gitignore", "*\n");
       Database(directory / "index.sqlite", Database::Mode::read_write).execute(tables);
+      note_boot(directory);
       write_file_atomically(directory / "format", format_line);
     }
   }
   check_format(directory);
-  return {directory, std::make_unique<Database>(directory / "index.sqlite", Database::Mode::read_write)};
+  check_writable(directory);
+  Store store(directory, Database::Mode::read_write);
+  sweep_after_reboot(store);
+  return store;
 }
 
 std::optional<Store> Store::open_existing(const fs::path& directory) {
@@ -202,12 +217,31 @@ std::optional<Store> Store::open_existing(const fs::path& directory) {
   if (is_empty_or_missing(directory) || is_being_made(directory)) {
     return std::nullopt;
   }
+  if (!is_writable(directory)) {
+    return open_to_read(directory);
+  }
   check_format(directory);
-  return Store(directory, std::make_unique<Database>(directory / "index.sqlite", Database::Mode::read_write));
+  Store store(directory, Database::Mode::read_write);
+  sweep_after_reboot(store);
+  return store;
 }
 
-Store::Store(fs::path directory, std::unique_ptr<Database> database)
-    : directory_(std::move(directory)), blobs_(directory_), database_(std::move(database)) {}
+std::optional<Store> Store::open_to_read(const fs::path& directory) {
+  if (is_empty_or_missing(directory) || is_being_made(directory)) {
+    return std::nullopt;
+  }
+  check_format(directory);
+  return Store(directory, Database::Mode::read_only);
+}
+
+void Store::require_writable() const {
+  check_writable(directory_);
+}
+
+Store::Store(fs::path directory, Database::Mode mode)
+    : directory_(std::move(directory)),
+      blobs_(directory_),
+      database_(std::make_unique<Database>(directory_ / "index.sqlite", mode)) {}
 
 fs::path Store::job_directory(const Digest& action_key) const {
   return directory_ / "jobs" / action_key.hex();
@@ -277,6 +311,7 @@ std::vector<std::string> Store::step_names() const {
 }
 
 std::int64_t Store::add_result(const Result& result) {
+  blobs_.sync();
   Transaction transaction(*database_);
   Statement insert = database_->prepare(
       "INSERT INTO results(action_key, succeeded, failure, log, outputs, metrics, started, finished) "

@@ -2,6 +2,7 @@
 #include <csignal>
 
 #include "tests/functional/serving.hpp"
+#include "tests/functional/store_check.hpp"
 
 namespace mlpipe {
 namespace {
@@ -47,6 +48,54 @@ TEST(Interrupted, AKilledRunIsTakenUpByTheNext) {
   EXPECT_EQ(state_of(report, "after"), "succeeded");
   EXPECT_EQ(project.runs("slow"), 1U);
   EXPECT_EQ(project.runs("after"), 1U);
+}
+
+// Kills mlpipe once it has shown this of the training.
+std::string killed_after(Background run, const std::string& shown) {
+  wait_until("it shows " + shown, [&] { return run.error().find(shown) != std::string::npos; });
+  run.signal(SIGKILL);
+  return run.wait().error;
+}
+
+TEST(Interrupted, ATrainingGoesOnWithoutMlpipeAndIsNotDoneTwice) {
+  Project project;
+  const std::filesystem::path digits = std::filesystem::path(MLPIPE_EXAMPLES) / "digits";
+  project.write("data/digits.csv", read_file(digits / "data" / "digits.csv"));
+  const std::string text = read_file(digits / "pipeline.yaml");
+  project.pipeline(text.substr(0, text.find("\n  check:")) + "\n");
+  const std::vector<std::string> run = {"run", "--json", "--set", "epochs=12"};
+
+  killed_after(project.start(run), "train | epoch 1/12");
+  const auto job = std::filesystem::directory_iterator(project.store() / "jobs")->path();
+  const Json started = Json::parse(read_file(job / "job.json"));
+  EXPECT_TRUE(has(started.at("arguments").dump(), "mlpipe-train"));
+  const std::string second = killed_after(project.start(run), "train | epoch 3/12");
+  EXPECT_TRUE(has(second, "train runs already, started by another mlpipe: waiting for it"));
+  EXPECT_TRUE(has(second, "train | epoch 1/12")) << "all of its progress is shown";
+
+  const Captured third = project.mlpipe(run);
+  EXPECT_TRUE(exits(third, 0));
+  EXPECT_TRUE(has(third.error, "✓ train"));
+  EXPECT_EQ(state_of(Json::parse(third.output), "train"), "succeeded");
+  EXPECT_EQ(results_of(project, "train"), 1U);
+  const std::string all = third.error;
+  EXPECT_EQ(all.find("epoch 1/12"), all.rfind("epoch 1/12")) << "it has trained once\n" << all;
+  EXPECT_TRUE(has(project.mlpipe(run).error, "nothing changed"));
+}
+
+TEST(Interrupted, ACancelledJobHasNoResult) {
+  Project project;
+  project.pipeline(waiting_pipeline);
+  Background first = project.start({"run"});
+  project.wait_for_side("begun");
+  first.signal(SIGINT);
+  EXPECT_TRUE(exits(first.wait(), 130));
+  EXPECT_EQ(results_of(project, "slow"), 0U);
+  EXPECT_TRUE(std::filesystem::is_empty(project.store() / "jobs"));
+  EXPECT_TRUE(std::filesystem::is_empty(project.store() / "locks"));
+  project.touch_side("go");
+  EXPECT_TRUE(exits(project.mlpipe({"run"}), 0));
+  EXPECT_EQ(results_of(project, "slow"), 1U);
 }
 
 TEST(Interrupted, AJobThatEndedMeanwhileIsNotRunAgain) {

@@ -67,7 +67,6 @@ struct Wrapper {
 const std::vector<Wrapper>& wrappers() {
   static const std::vector<Wrapper> table = {
       {"yaml-cpp/", {"pipeline/base/yaml.cpp"}},
-      {"boost/process/", {"pipeline/base/process.cpp"}},
       {"openssl/", {"pipeline/base/digest.cpp", "server/main.cpp", "server/protocol/admin.cpp"}},
       {"sqlite3.h", {"pipeline/store/database.hpp", "pipeline/store/database.cpp"}},
       {"curl/", {"pipeline/fetch/download.cpp"}},

@@ -42,7 +42,7 @@ TEST_F(BlobsTest, AFileIsNamedByItsBytesAndReadOnly) {
   EXPECT_FALSE(output.folder);
   EXPECT_EQ(read_file(blobs_.path_of(output)), "hello");
   EXPECT_EQ(mode_of(blobs_.path_of(output)), 0444U);
-  EXPECT_FALSE(fs::exists(folder_.path() / "work" / "a.txt"));
+  EXPECT_EQ(blobs_.take("a.txt", folder_.path() / "work" / "a.txt"), output) << "it can be taken again";
 }
 
 TEST_F(BlobsTest, ATreeIsNamedByNamesBytesAndExecutableBits) {
@@ -60,6 +60,7 @@ TEST_F(BlobsTest, ATreeIsNamedByNamesBytesAndExecutableBits) {
   EXPECT_EQ(mode_of(blobs_.path_of(output) / "sub" / "run.sh"), 0555U);
   EXPECT_EQ(mode_of(blobs_.path_of(output) / "one.txt"), 0444U);
   EXPECT_EQ(mode_of(blobs_.path_of(output)), 0555U);
+  EXPECT_EQ(blobs_.take("t", folder_.path() / "work" / "t"), output) << "it can be taken again";
 
   write("u/one.txt", "1");
   write("u/sub/run.sh", "2", 0644);

@@ -18,6 +18,7 @@ class StoreTest : public testing::Test {
 
   Result result_in(Store& store, const std::string& bytes) const {
     const fs::path file = folder_.path() / "out";
+    fs::remove(file);  // after it was taken it is the store's
     std::ofstream(file) << bytes;
     Result result;
     result.action_key = digest_of("key");
@@ -102,6 +103,26 @@ TEST_F(StoreTest, OneThatIsBeingMadeIsNotThereYet) {
   EXPECT_FALSE(Store::open_existing(directory()));
   Store::open(directory());
   EXPECT_TRUE(Store::open_existing(directory()));
+}
+
+TEST_F(StoreTest, ATransactionWithinAnotherIsAPartOfIt) {
+  Store store = Store::open(directory());
+  {
+    const Transaction whole(store.database());
+    store.add_result(result_in(store, "bytes"));
+  }
+  EXPECT_TRUE(store.results(digest_of("key")).empty());
+  Transaction whole(store.database());
+  store.add_result(result_in(store, "bytes"));
+  { const Transaction given_up(store.database()); }
+  EXPECT_THROW(whole.commit(), Error);
+}
+
+TEST_F(StoreTest, OneOpenedToBeReadIsNotWritten) {
+  { Store::open(directory()); }
+  const auto store = Store::open_to_read(directory());
+  ASSERT_TRUE(store);
+  EXPECT_THROW(store->database().execute("DELETE FROM results"), Error);
 }
 
 TEST_F(StoreTest, ATransactionIsAllOrNothing) {
