@@ -37,7 +37,9 @@ struct Job {
   // becomes the number of the descriptor of that listening socket.
   std::vector<std::string> arguments;
   std::map<std::string, std::string> environment;  // all that the program sees, besides MLPIPE_PROGRESS
-  std::filesystem::path work_directory;            // absolute
+  // Variables whose values are secret: they are in no file, the agent gets them from who starts it.
+  std::vector<std::string> secret_variables;
+  std::filesystem::path work_directory;  // absolute
   std::optional<std::chrono::milliseconds> timeout;
   std::chrono::milliseconds grace{10'000};  // between SIGTERM and SIGKILL for the whole group
 
@@ -100,9 +102,10 @@ void write_listen(const std::filesystem::path& job_directory, const std::vector<
 // its own that outlives this one and is not its child. The agent inherits the lock and holds it until it has
 // written exit.json and all of the job's processes are gone; the job does not inherit it. So who gets the
 // lock next finds exit.json, or knows that the agent was killed. The caller's own hold ends with this call.
+// The values of the job's secret variables reach the agent in a file in memory, by descriptor.
 // Returns once the agent has taken over; throws Error when it could not be started.
 void start_agent(const std::filesystem::path& agent, const std::filesystem::path& job_directory,
-                 FileLock lock);
+                 FileLock lock, const std::map<std::string, std::string>& secrets = {});
 
 // The same as a child of this process, which sees its end and has to reap it. It outlives this process all
 // the same. The caller keeps its hold of the lock, so that it has it at once when the job has ended. Does not
@@ -113,7 +116,8 @@ struct AttachedAgent {
   FileDescriptor ended;  // comes to its end (poll: POLLHUP) once the agent and all of the job are gone
 };
 AttachedAgent start_attached_agent(const std::filesystem::path& agent,
-                                   const std::filesystem::path& job_directory, const FileLock& lock);
+                                   const std::filesystem::path& job_directory, const FileLock& lock,
+                                   const std::map<std::string, std::string>& secrets = {});
 
 // Asks a running job to end (SIGTERM to its group, SIGKILL after the grace). False when no agent is there.
 bool cancel_job(const std::filesystem::path& job_directory);

@@ -1,5 +1,5 @@
-// mlpipe-agent [--detach] [--lock-fd N] JOB_DIRECTORY: runs the job that job.json describes and says in
-// exit.json how it ended (see job.hpp).
+// mlpipe-agent [--detach] [--lock-fd N] [--secrets-fd N] JOB_DIRECTORY: runs the job that job.json describes
+// and says in exit.json how it ended (see job.hpp).
 //
 // Two processes: the agent, which runs the job, and its guard, which only waits. Should the agent be killed,
 // the kernel kills the job's program; the guard adopts and kills what else is left. Both hold the lock.
@@ -14,9 +14,11 @@
 #include <cstdio>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <span>
 
 #include "pipeline/agent/run.hpp"
+#include "pipeline/agent/secret_variables.hpp"
 #include "pipeline/base/crash_point.hpp"
 #include "pipeline/base/error.hpp"
 
@@ -28,7 +30,19 @@ using mlpipe::UsageError;
 struct Options {
   bool detach = false;
   fs::path job_directory;
+  std::map<std::string, std::string> secrets;  // values of the job's secret variables
 };
+
+// An open descriptor that is not for the job.
+int inherited_descriptor(std::string_view option, std::string_view number) {
+  int descriptor = -1;
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), descriptor);
+  if (error != std::errc() || end != number.data() + number.size() || descriptor < 3 ||
+      ::fcntl(descriptor, F_SETFD, FD_CLOEXEC) != 0) {
+    throw UsageError(fmt::format("{} {}: no open descriptor", option, number));
+  }
+  return descriptor;
+}
 
 Options parse_options(std::span<char* const> arguments) {
   Options options;
@@ -37,17 +51,15 @@ Options parse_options(std::span<char* const> arguments) {
     if (argument == "--detach") {
       options.detach = true;
     } else if (argument == "--lock-fd" && i + 1 < arguments.size()) {
-      const std::string_view number = arguments[++i];
-      int descriptor = -1;
-      const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), descriptor);
-      if (error != std::errc() || end != number.data() + number.size() || descriptor < 3 ||
-          ::fcntl(descriptor, F_SETFD, FD_CLOEXEC) != 0) {  // held by being open, but not by the job
-        throw UsageError(fmt::format("--lock-fd {}: no open descriptor", number));
-      }
+      inherited_descriptor(argument, arguments[++i]);  // held by being open
+    } else if (argument == "--secrets-fd" && i + 1 < arguments.size()) {
+      const mlpipe::FileDescriptor file(inherited_descriptor(argument, arguments[++i]));
+      options.secrets =
+          mlpipe::split_variables(mlpipe::read_file(fmt::format("/proc/self/fd/{}", file.get())));
     } else if (!argument.starts_with("-") && options.job_directory.empty()) {
       options.job_directory = fs::absolute(argument);
     } else {
-      throw UsageError("usage: mlpipe-agent [--detach] [--lock-fd N] JOB_DIRECTORY");
+      throw UsageError("usage: mlpipe-agent [--detach] [--lock-fd N] [--secrets-fd N] JOB_DIRECTORY");
     }
   }
   if (!fs::is_directory(options.job_directory)) {
@@ -76,8 +88,9 @@ void end_everything(const mlpipe::Family& family) {
 }
 
 // Runs the job; `ready` is called once the control FIFO is there.
-void run_agent(const fs::path& job_directory, const std::function<void(const mlpipe::Agent&)>& ready) {
-  mlpipe::Agent agent(job_directory);
+void run_agent(const Options& options, const std::function<void(const mlpipe::Agent&)>& ready) {
+  const fs::path& job_directory = options.job_directory;
+  mlpipe::Agent agent(job_directory, options.secrets);
   fs::remove(job_directory / "exit.json");  // of an earlier run in the same folder
   ready(agent);
   mlpipe::crash_point("start a job");
@@ -135,7 +148,7 @@ void let_go_of_streams(int output) {
 
 // The guard and, as its child, the agent. With `ready_pipe`, a byte is written to it once the agent has taken
 // over.
-int run_guarded(const fs::path& job_directory, mlpipe::FileDescriptor ready_pipe) {
+int run_guarded(const Options& options, mlpipe::FileDescriptor ready_pipe) {
   const bool detached = static_cast<bool>(ready_pipe);
   const mlpipe::Family family;
   const sigset_t signals = block_signals();
@@ -148,7 +161,7 @@ int run_guarded(const fs::path& job_directory, mlpipe::FileDescriptor ready_pipe
     return guard(agent, family, signals);
   }
   ::setsid();
-  run_agent(job_directory, [&](const mlpipe::Agent& running) {
+  run_agent(options, [&](const mlpipe::Agent& running) {
     if (detached) {
       let_go_of_streams(running.log.get());
       mlpipe::write_all(ready_pipe.get(), "!", "the pipe to the caller");
@@ -159,7 +172,7 @@ int run_guarded(const fs::path& job_directory, mlpipe::FileDescriptor ready_pipe
 }
 
 // Returns in the process that was called once the agent has taken over, or could not.
-int run_detached(const fs::path& job_directory) {
+int run_detached(const Options& options) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
     mlpipe::throw_errno("making a pipe");
@@ -173,7 +186,7 @@ int run_detached(const fs::path& job_directory) {
   }
   reading.close();
   ::setsid();
-  return run_guarded(job_directory, std::move(writing));
+  return run_guarded(options, std::move(writing));
 }
 
 }  // namespace
@@ -182,7 +195,7 @@ int main(int count, char** arguments) {
   try {
     const Options options = parse_options(std::span(arguments, static_cast<std::size_t>(count)).subspan(1));
     ::signal(SIGPIPE, SIG_IGN);  // the caller may be gone
-    return options.detach ? run_detached(options.job_directory) : run_guarded(options.job_directory, {});
+    return options.detach ? run_detached(options) : run_guarded(options, {});
   } catch (const UsageError& error) {
     fmt::print(stderr, "mlpipe-agent: {}\n", error.what());
     return 2;

@@ -10,8 +10,9 @@
 namespace mlpipe {
 namespace fs = std::filesystem;
 
-Agent::Agent(const fs::path& directory)
+Agent::Agent(const fs::path& directory, std::map<std::string, std::string> secret_values)
     : job_directory(directory),
+      secrets(std::move(secret_values)),
       log(open_file(directory / "log", O_WRONLY | O_CREAT | O_APPEND, 0644)),
       events(directory) {}
 
@@ -29,6 +30,13 @@ pid_t Agent::start_program(const Job& job, const Listeners& listeners) const {
   }
   command.environment = job.environment;
   command.environment->insert_or_assign("MLPIPE_PROGRESS", (job_directory / "progress").string());
+  for (const std::string& variable : job.secret_variables) {
+    const auto value = secrets.find(variable);
+    if (value == secrets.end()) {
+      throw Error(fmt::format("the secret for {} was not handed over", variable));
+    }
+    command.environment->insert_or_assign(variable, value->second);
+  }
   command.work_directory = job.work_directory;
   command.standard_output = log.get();
   command.standard_error = log.get();

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
+#include <string>
 #include <string_view>
 
 #include "pipeline/agent/events.hpp"
@@ -12,9 +14,10 @@ namespace mlpipe {
 
 // What the agent works with: the job's folder, what it waits for, what it has started, and the job's log.
 struct Agent {
-  explicit Agent(const std::filesystem::path& directory);
+  Agent(const std::filesystem::path& directory, std::map<std::string, std::string> secret_values);
 
   std::filesystem::path job_directory;
+  std::map<std::string, std::string> secrets;  // values of the job's secret variables, kept nowhere else
   FileDescriptor log;
   Events events;
   Family family;

@@ -8,6 +8,7 @@
 
 #include "pipeline/agent/control.hpp"
 #include "pipeline/agent/job.hpp"
+#include "pipeline/agent/secret_variables.hpp"
 #include "pipeline/base/crash_point.hpp"
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/process.hpp"
@@ -15,12 +16,30 @@
 
 namespace mlpipe {
 namespace fs = std::filesystem;
+namespace {
 
-void start_agent(const fs::path& agent, const fs::path& job_directory, FileLock lock) {
+// Gives the agent that the command starts the values of secret variables, in a file in memory that must stay
+// open until it has started.
+FileDescriptor hand_over(const std::map<std::string, std::string>& secrets, Command& command) {
+  if (secrets.empty()) {
+    return {};
+  }
+  FileDescriptor file = memory_file(join_variables(secrets));
+  const std::vector<std::string> option = {"--secrets-fd", std::to_string(file.get())};
+  command.arguments.insert(command.arguments.end() - 1, option.begin(), option.end());
+  command.inherited.push_back(file.get());
+  return file;
+}
+
+}  // namespace
+
+void start_agent(const fs::path& agent, const fs::path& job_directory, FileLock lock,
+                 const std::map<std::string, std::string>& secrets) {
   Command command;
   command.arguments = {agent.string(), "--detach", "--lock-fd", std::to_string(lock.descriptor()),
                        fs::absolute(job_directory).string()};
   command.inherited = {lock.descriptor()};
+  const FileDescriptor secrets_file = hand_over(secrets, command);
   command.new_session = true;  // so that a Ctrl-C in the terminal does not end it before it has detached
   const Captured captured = run_and_capture(command);
   if (!captured.ending.succeeded()) {
@@ -29,8 +48,8 @@ void start_agent(const fs::path& agent, const fs::path& job_directory, FileLock 
   }
 }
 
-AttachedAgent start_attached_agent(const fs::path& agent, const fs::path& job_directory,
-                                   const FileLock& lock) {
+AttachedAgent start_attached_agent(const fs::path& agent, const fs::path& job_directory, const FileLock& lock,
+                                   const std::map<std::string, std::string>& secrets) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
     throw_errno("making a pipe");
@@ -44,6 +63,7 @@ AttachedAgent start_attached_agent(const fs::path& agent, const fs::path& job_di
   command.standard_output = log.get();
   command.standard_error = log.get();
   command.inherited = {lock.descriptor(), held.get()};
+  const FileDescriptor secrets_file = hand_over(secrets, command);
   command.new_session = true;  // out of reach of the terminal's Ctrl-C and of its end
   crash_point("start an agent");
   AttachedAgent started{Process::start(command), std::move(ended)};

@@ -207,17 +207,6 @@ pid_t spawn(const Preparation& preparation) {
   throw Error(fmt::format("starting {}: {}", preparation.program, reason));
 }
 
-// A file in memory, for what a program reads or writes.
-FileDescriptor memory_file(std::string_view content) {
-  FileDescriptor file(::memfd_create("mlpipe", MFD_CLOEXEC));
-  if (!file) {
-    throw_errno("making a file in memory");
-  }
-  write_all(file.get(), content, "a file in memory");
-  ::lseek(file.get(), 0, SEEK_SET);
-  return file;
-}
-
 std::string content_of(const FileDescriptor& file) {
   return read_file(fmt::format("/proc/self/fd/{}", file.get()));
 }
@@ -304,6 +293,16 @@ std::optional<ProcessEnding> Process::poll() {
 
 bool Process::send_signal(int signal) {
   return !ending_ && pid_ > 0 && ::kill(pid_, signal) == 0;
+}
+
+FileDescriptor memory_file(std::string_view content) {
+  FileDescriptor file(::memfd_create("mlpipe", MFD_CLOEXEC));
+  if (!file) {
+    throw_errno("making a file in memory");
+  }
+  write_all(file.get(), content, "a file in memory");
+  ::lseek(file.get(), 0, SEEK_SET);
+  return file;
 }
 
 Captured run_and_capture(Command command, std::string_view input) {

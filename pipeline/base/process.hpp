@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "pipeline/base/file.hpp"
+
 namespace mlpipe {
 
 using Environment = std::map<std::string, std::string>;
@@ -78,6 +80,9 @@ class Process {
   pid_t pid_ = -1;
   std::optional<ProcessEnding> ending_;
 };
+
+// A file that is nowhere on a disk, at its beginning: for what a program reads from a descriptor.
+FileDescriptor memory_file(std::string_view content);
 
 // What a program wrote and how it ended.
 struct Captured {

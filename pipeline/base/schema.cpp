@@ -75,6 +75,12 @@ Schema keys(std::string meaning, std::vector<SchemaKey> keys, std::string what) 
   return schema;
 }
 
+Schema keys_and_others(std::string meaning, std::vector<SchemaKey> keys_of, Schema others, std::string what) {
+  Schema schema = keys(std::move(meaning), std::move(keys_of), std::move(what));
+  schema.of.push_back(std::move(others));
+  return schema;
+}
+
 Schema one_of_keys(std::string meaning, std::vector<SchemaKey> keys_of, std::string what) {
   Schema schema = keys(std::move(meaning), std::move(keys_of), std::move(what));
   schema.exactly_one = true;
@@ -246,7 +252,9 @@ void check_keys(const Schema& schema, const YamlNode& node, Diagnostics& diagnos
   }
   for (const YamlEntry& entry : node.entries) {
     const SchemaKey* key = schema.find(entry.key);
-    if (key == nullptr) {
+    if (key == nullptr && !schema.of.empty()) {
+      check_schema(schema.of.front(), entry.value, diagnostics);
+    } else if (key == nullptr) {
       diagnostics.add(entry.key_mark, fmt::format("unknown {} '{}'", schema.what, printable(entry.key)),
                       suggest_name(entry.key, known));
     } else if (!key->later.empty()) {

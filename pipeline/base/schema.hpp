@@ -24,7 +24,8 @@ struct Schema {
     scalar,    // text, number or boolean
     list,      // of `of[0]`
     map,       // free names to `of[0]`
-    keys,      // the names in `keys`; with `exactly_one`, one of them and no more
+    keys,      // the names in `keys`; with `exactly_one`, one of them and no more; with `of`, any other name
+               // too, to `of[0]`
     either,    // what fits one of `of`; no two of them share a shape that cannot be told apart
     any,       // not checked
   };
@@ -63,6 +64,8 @@ Schema any(std::string meaning);
 Schema list(std::string meaning, Schema of);
 Schema map(std::string meaning, Schema of, std::string what = "key");
 Schema keys(std::string meaning, std::vector<SchemaKey> keys, std::string what = "key");
+Schema keys_and_others(std::string meaning, std::vector<SchemaKey> keys, Schema others,
+                       std::string what = "key");
 Schema one_of_keys(std::string meaning, std::vector<SchemaKey> keys, std::string what = "key");
 Schema either(std::string meaning, std::vector<Schema> of);
 SchemaKey required(std::string name, Schema schema);

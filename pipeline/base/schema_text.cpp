@@ -52,6 +52,9 @@ Json to_json_schema(const Schema& schema) {
       break;
     case Kind::keys: {
       json = {{"type", "object"}, {"properties", Json::object()}, {"additionalProperties", false}};
+      if (!schema.of.empty()) {
+        json["additionalProperties"] = to_json_schema(schema.of.front());
+      }
       Json needed = Json::array();
       for (const SchemaKey& key : schema.keys) {
         if (key.later.empty()) {
@@ -103,6 +106,9 @@ void list_keys(const Schema& schema, const std::string& path, std::string& text)
     case Schema::Kind::keys:
       for (const SchemaKey& key : schema.keys) {
         list_key(key, path, text);
+      }
+      if (!schema.of.empty()) {
+        list_key({"NAME", schema.of.front()}, path, text);
       }
       break;
     case Schema::Kind::map:

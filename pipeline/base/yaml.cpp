@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 #include <unordered_set>
 
@@ -267,6 +268,99 @@ void refuse_tabs(std::string_view text, Diagnostics& diagnostics) {
   }
 }
 
+// yaml-cpp looks ahead to the end of the outermost [ or {, however many lie inside, before it says anything:
+// so what is nested far too deeply is refused beforehand. Text in quotes, comments and brackets inside plain
+// text do not count; a bracket that a line of a script begins with may, until the script ends.
+class FlowDepth {
+ public:
+  FlowDepth(std::string_view text, const YamlLimits& limits) : text_(text), limits_(limits) {}
+
+  // Where the depth first goes beyond the limit, if it goes far beyond it.
+  std::optional<Mark> too_deep() {
+    constexpr std::size_t far = 1000;  // what is a little too deep is found by the tree's builder
+    for (; at_ < text_.size(); ++at_) {
+      look_at(text_[at_]);
+      if (depth_ > limits_.depth + far) {
+        return first_;
+      }
+    }
+    return std::nullopt;
+  }
+
+ private:
+  void look_at(char c) {
+    if (c == '\n') {
+      ++line_;
+      line_begin_ = at_ + 1;
+      starts_value_ = true;
+      begins_line_ = true;
+      return;
+    }
+    if (c == ' ' || c == '\t' || c == '\r') {
+      return;
+    }
+    const bool opens = c == '[' || c == '{';
+    const bool closes = c == ']' || c == '}';
+    if (begins_line_ && !closes && depth_ > 0 &&
+        (indent() < outer_indent_ || (indent() == outer_indent_ && !outer_begins_line_))) {
+      depth_ = 0;  // what was open has ended, or was no YAML
+    }
+    if (begins_line_) {
+      line_indent_ = indent();
+    }
+    if (opens && (starts_value_ || depth_ > 0)) {
+      if (depth_ == 0) {
+        outer_indent_ = line_indent_;
+        outer_begins_line_ = begins_line_;
+      }
+      if (++depth_ == limits_.depth + 1) {
+        first_ = {line_, at_ - line_begin_ + 1};
+      }
+    } else if (closes && depth_ > 0) {
+      --depth_;
+    } else if (starts_value_ && (c == '"' || c == '\'')) {
+      skip_quoted(c);
+    } else if (c == '#' && (at_ == 0 || text_[at_ - 1] == ' ' || text_[at_ - 1] == '\n')) {
+      at_ = std::min(text_.find('\n', at_), text_.size()) - 1;
+    }
+    begins_line_ = false;
+    starts_value_ = opens || c == ',' || c == ':' || c == '-' || c == '?';
+  }
+
+  std::size_t indent() const { return at_ - line_begin_; }
+
+  void skip_quoted(char quote) {
+    for (++at_; at_ < text_.size() && text_[at_] != quote; ++at_) {
+      if (text_[at_] == '\\' && quote == '"') {
+        ++at_;
+      }
+      if (at_ < text_.size() && text_[at_] == '\n') {
+        ++line_;
+        line_begin_ = at_ + 1;
+      }
+    }
+  }
+
+  std::string_view text_;
+  const YamlLimits& limits_;
+  std::size_t at_ = 0;
+  std::size_t line_ = 1;
+  std::size_t line_begin_ = 0;
+  std::size_t depth_ = 0;
+  bool starts_value_ = true;
+  bool begins_line_ = true;
+  std::size_t line_indent_ = 0;
+  std::size_t outer_indent_ = 0;  // of the line that the outermost open bracket stands in
+  bool outer_begins_line_ = false;
+  Mark first_;
+};
+
+void refuse_depth(std::string_view text, const YamlLimits& limits, Diagnostics& diagnostics) {
+  if (const auto mark = FlowDepth(text, limits).too_deep()) {
+    diagnostics.add(*mark, fmt::format("nested deeper than {} levels", limits.depth));
+  }
+}
+
 }  // namespace
 
 bool YamlNode::is_null() const {
@@ -323,6 +417,7 @@ YamlDocument parse_yaml(std::string file, std::string text, const YamlLimits& li
     throw SpecError({{document.file, 0, 0, "", "the file is not UTF-8 text", "save it as UTF-8"}});
   }
   refuse_tabs(document.text, diagnostics);
+  refuse_depth(document.text, limits, diagnostics);
   diagnostics.throw_if_any();
   TreeBuilder builder(diagnostics, limits);
   try {

@@ -43,6 +43,9 @@ std::vector<CommandSpec> make_table() {
         until_option,
         force_option,
         {"-j,--jobs", "N", "how many jobs run at once; as many as there are cores when not given"},
+        {"-k,--keep-going", "",
+         "let the rest of a matrix go on when one of it fails; other steps that do not need what failed "
+         "always do"},
         {"--dry-run", "", "the same as plan"},
         json_option},
        run_command,

@@ -64,6 +64,13 @@ Json to_json(const PlannedStep& planned) {
             {"state", name_of(planned.state)},
             {"reasons", planned.reasons},
             {"derivation", planned.derivation.hex()}};
+  if (!planned.step->group.empty()) {
+    json["group"] = planned.step->group;
+    json["matrix"] = planned.step->matrix;
+  }
+  if (planned.retries > 0) {
+    json["retries"] = planned.retries;
+  }
   if (planned.action) {
     json["action_key"] = planned.action_key.hex();
   }

@@ -137,7 +137,8 @@ std::string plan_text(const Plan& plan, const Effects& effects, const Spec& spec
   for (const PlannedStep& planned : plan.steps()) {
     std::string state = name_of(planned.state);
     state.resize(std::max<std::size_t>(state.size(), 9), ' ');
-    const std::string shown = planned.state == State::cached ? terminal.dim(state) : terminal.yellow(state);
+    const bool quiet = planned.state == State::cached || planned.state == State::skipped;
+    const std::string shown = quiet ? terminal.dim(state) : terminal.yellow(state);
     text += fmt::format("  {:<{}}  {}  {}\n", planned.step->name, width, shown, join(planned.reasons, ", "));
   }
   if (plan.left_out() > 0) {
@@ -154,7 +155,7 @@ std::string plan_text(const Plan& plan, const Effects& effects, const Spec& spec
 
 void Reporter::say(const std::string& line) {
   clear_live_lines();
-  fmt::print(stderr, "{}\n", line);
+  fmt::print(stderr, "{}\n", secrets_.masked(line));
 }
 
 void Reporter::clear_live_lines() {
@@ -163,7 +164,8 @@ void Reporter::clear_live_lines() {
   }
 }
 
-void Reporter::planned(const Plan& plan, const Effects& effects, const Spec& spec) {
+void Reporter::planned(const Plan& plan, const Effects& effects, const Spec& spec, const Secrets& secrets) {
+  secrets_ = secrets;
   blobs_.emplace(Store::default_directory(spec.project));
   if (plan.anything_to_run() || !effects.nothing_to_do()) {
     clear_live_lines();
@@ -183,18 +185,43 @@ void Reporter::step_started(const RunningStep& running) {
   }
 }
 
+// What the job wrote since the last look: the log has moved into the store.
+void Reporter::show_rest_of_log(const PlannedStep& planned, const Result& result) {
+  const std::string& name = planned.step->name;
+  if (terminal_.is_live() || !blobs_) {
+    return;
+  }
+  const std::string log = read_file(blobs_->path_of_blob(result.log));
+  for (const std::string& line : split(log.substr(std::min(log_shown_[name], log.size())), '\n')) {
+    if (!line.empty()) {
+      say(fmt::format("{} | {}", name, printable(line)));
+    }
+  }
+}
+
+void Reporter::step_retrying(const PlannedStep& planned, const Result& failed,
+                             std::chrono::milliseconds wait) {
+  show_rest_of_log(planned, failed);
+  say(fmt::format("{} {}  retry {} of {} in {}: {}", terminal_.yellow("↻"), planned.step->name,
+                  planned.retries, planned.step->retry.limit, format_duration(wait),
+                  printable(failed.failure)));
+  if (blobs_) {
+    say(fmt::format("    log: {}", blobs_->path_of_blob(failed.log).string()));
+  }
+}
+
+void Reporter::step_passed_over(const PlannedStep& planned) {
+  // What did not succeed was said; that each step after it is blocked would hide it.
+  if (planned.state == State::skipped) {
+    say(fmt::format("{} {}  skipped: {}", terminal_.dim("-"), planned.step->name,
+                    join(planned.reasons, ", ")));
+  }
+}
+
 void Reporter::step_finished(const PlannedStep& planned) {
   const Result& result = *planned.result;
   const std::string& name = planned.step->name;
-  if (!terminal_.is_live() && blobs_) {
-    // What the job wrote since the last look: the log has moved into the store.
-    const std::string log = read_file(blobs_->path_of_blob(result.log));
-    for (const std::string& line : split(log.substr(std::min(log_shown_[name], log.size())), '\n')) {
-      if (!line.empty()) {
-        say(fmt::format("{} | {}", name, printable(line)));
-      }
-    }
-  }
+  show_rest_of_log(planned, result);
   if (result.succeeded) {
     std::string metrics;
     for (const auto& [metric, value] : result.metrics) {
@@ -248,6 +275,7 @@ void Reporter::show_live_lines(std::span<const RunningStep> running) {
     if (const auto progress = read_progress(one.directory)) {
       line += "  " + progress_text(*progress);
     }
+    line = secrets_.masked(std::move(line));
     line.resize(std::min(line.size(), terminal_.width() - 1));
     fmt::print(stderr, "{}\n", line);
     ++live_lines_;
@@ -304,13 +332,23 @@ std::string summary_text(const RunReport& report, const Terminal& terminal) {
   if (report.outcome == RunReport::Outcome::interrupted) {
     return text + "interrupted: what had finished is kept, the next run goes on from there\n";
   }
+  const auto blocked = static_cast<std::size_t>(
+      std::count_if(report.steps.begin(), report.steps.end(),
+                    [](const PlannedStep& planned) { return planned.state == State::blocked; }));
+  if (blocked > 0) {
+    text += fmt::format("{} did not run, because of what failed\n", count_of(blocked, "step"));
+  }
   if (report.effects.publish == Effects::Publish::set_aside) {
     text += fmt::format("{}; `mlpipe models promote {}:{}` serves it again\n", report.effects.publish_reason,
                         spec.model->name, report.effects.version);
   }
   if (!report.changed && report.outcome == RunReport::Outcome::succeeded) {
-    text += fmt::format("nothing changed: {} cached, 0 jobs run\n",
-                        count_of(report.steps.size() + report.left_out, "step"));
+    const auto skipped = static_cast<std::size_t>(
+        std::count_if(report.steps.begin(), report.steps.end(),
+                      [](const PlannedStep& planned) { return planned.state == State::skipped; }));
+    text += fmt::format("nothing changed: {} cached{}, 0 jobs run\n",
+                        count_of(report.steps.size() + report.left_out - skipped, "step"),
+                        skipped > 0 ? fmt::format(", {} skipped", skipped) : "");
   }
   if (report.serving && !report.address.empty()) {
     text += fmt::format("{} {} serves {} at {}\n", terminal.green("✓"), spec.deploy->alias,

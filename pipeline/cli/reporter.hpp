@@ -15,10 +15,13 @@ class Reporter : public RunObserver {
  public:
   explicit Reporter(Terminal terminal) : terminal_(terminal) {}
 
-  void planned(const Plan& plan, const Effects& effects, const Spec& spec) override;
+  void planned(const Plan& plan, const Effects& effects, const Spec& spec, const Secrets& secrets) override;
   void step_started(const RunningStep& running) override;
   void step_finished(const PlannedStep& planned) override;
   void step_cached(const PlannedStep& planned) override;
+  void step_retrying(const PlannedStep& planned, const Result& failed,
+                     std::chrono::milliseconds wait) override;
+  void step_passed_over(const PlannedStep& planned) override;
   void tick(std::span<const RunningStep> running) override;
   void gate_passed(const Spec& spec, const RunReport& report) override;
   void published(const Release& release, bool new_version) override;
@@ -26,12 +29,14 @@ class Reporter : public RunObserver {
 
  private:
   void say(const std::string& line);
+  void show_rest_of_log(const PlannedStep& planned, const Result& result);
   void clear_live_lines();
   void show_live_lines(std::span<const RunningStep> running);
   void show_new_log_lines(std::span<const RunningStep> running);
 
   Terminal terminal_;
   std::optional<Blobs> blobs_;
+  Secrets secrets_;  // that no line may show
   std::size_t live_lines_ = 0;
   std::map<std::string, std::size_t> log_shown_;  // bytes of a running step's log that were shown
 };

@@ -15,7 +15,7 @@ constexpr std::int64_t most_jobs = 10'000;
 class PlanUser : public RunObserver {
  public:
   explicit PlanUser(const UsePlan& use) : use_(use) {}
-  void planned(const Plan& plan, const Effects& effects, const Spec& spec) override {
+  void planned(const Plan& plan, const Effects& effects, const Spec& spec, const Secrets&) override {
     use_(plan, effects, spec);
   }
 
@@ -33,6 +33,7 @@ RunRequest request_of(const Invocation& invocation) {
     request.plan.force.insert(step);
   }
   request.plan.until = invocation.value("--until");
+  request.plan.keep_going = invocation.has("--keep-going");
   if (const auto jobs = invocation.value("--jobs")) {
     const auto count = parse_integer(*jobs);
     if (!count || *count < 1 || *count > most_jobs) {

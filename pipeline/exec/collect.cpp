@@ -9,6 +9,7 @@
 
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/text.hpp"
+#include "pipeline/exec/secrets.hpp"
 
 namespace mlpipe {
 namespace {
@@ -105,6 +106,21 @@ std::string undeclared_file(const Step& step, const Spec& spec, const std::strin
   return "";
 }
 
+FailureKind kind_of(const Ending& ending) {
+  // A shell says by 128 and the signal's number that what it ran was killed.
+  constexpr int shell_killed = 128 + 9;
+  constexpr int shell_terminated = 128 + 15;
+  if (ending.cancelled) {
+    return FailureKind::cancelled;
+  }
+  if (ending.timed_out) {
+    return FailureKind::timed_out;
+  }
+  const bool killed =
+      ending.signal != 0 || ending.exit_code == shell_killed || ending.exit_code == shell_terminated;
+  return killed ? FailureKind::killed : FailureKind::failed;
+}
+
 }  // namespace
 
 Result collect_result(const Step& step, const Digest& action_key, const PreparedJob& job,
@@ -113,7 +129,11 @@ Result collect_result(const Step& step, const Digest& action_key, const Prepared
   result.action_key = action_key;
   result.started = ending.started;
   result.finished = ending.finished;
+  result.failure_kind = kind_of(ending);
   const fs::path log = job.directory / "log";
+  if (fs::is_regular_file(log)) {
+    mask_file(log, job.secrets);
+  }
   if (!ending.succeeded()) {
     result.failure = describe(ending);
     constexpr std::size_t lines_looked_at = 50;

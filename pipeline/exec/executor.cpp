@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <list>
 #include <memory>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "pipeline/exec/collect.hpp"
 #include "pipeline/exec/committer.hpp"
 #include "pipeline/exec/job_folder.hpp"
+#include "pipeline/store/durations.hpp"
 
 namespace mlpipe {
 namespace {
@@ -31,10 +33,18 @@ struct Attempt {
   // Of a job that was started here: the key's lock, and what comes to its end with the job.
   std::optional<FileLock> lock;
   FileDescriptor ended;
-  std::int64_t newest = 0;  // the newest result of the key when the wait for another's job began
+  std::vector<std::string> gpus;  // that it was given
+  bool unwanted = false;          // it was asked to end
+  std::int64_t newest = 0;        // the newest result of the key when the wait for another's job began
   RunningStep running;
 
   bool ours() const { return static_cast<bool>(ended); }
+};
+
+// A step whose job failed, until it is tried again.
+struct Waiting {
+  std::size_t index = 0;
+  Clock::time_point until;
 };
 
 Ending failed_now(std::string failure) {
@@ -56,18 +66,19 @@ class Executor {
         runner_(std::move(runner)),
         observer_(observer),
         options_(options),
-        committer_(store, spec.name, options.run) {}
+        committer_(store, spec.name, options.run),
+        free_(options.capacity) {}
 
   bool run() {
     while (true) {
-      while (!interrupted() && attempts_.size() < options_.jobs) {
-        const auto index = plan_.take_ready();
-        if (!index) {
-          break;
-        }
-        begin(*index);
+      if (interrupted() && !stopping_) {
+        stop();
       }
-      if (attempts_.empty()) {
+      put_back_what_waited();
+      start_what_fits();
+      end_unwanted();
+      tell_of_passed_over();
+      if (attempts_.empty() && waiting_.empty()) {
         commit();
         return interrupted();
       }
@@ -86,16 +97,93 @@ class Executor {
  private:
   bool interrupted() const { return options_.interrupts != nullptr && *options_.interrupts > 0; }
 
+  void start_what_fits() {
+    while (attempts_.size() < options_.jobs) {
+      if (plan_.ready() > 1 && !ordered_) {  // only now does the order matter
+        plan_.set_durations(past_durations(store_.database(), spec_.name));
+        ordered_ = true;
+      }
+      const auto index = plan_.take_ready(free_);
+      if (!index) {
+        return;
+      }
+      begin(*index);
+    }
+  }
+
+  // Ends what runs and starts nothing more, but for finally steps.
+  void stop() {
+    stopping_ = true;
+    waiting_.clear();
+    plan_.stop();
+    end_early([this](const Attempt& attempt) { return !is_finally(attempt); });
+  }
+
+  bool is_finally(const Attempt& attempt) const { return plan_.steps()[attempt.index].step->finally; }
+
+  void end_unwanted() {
+    const std::vector<std::size_t> unwanted = plan_.take_unwanted();
+    if (!unwanted.empty()) {
+      end_early([&](const Attempt& attempt) {
+        return std::find(unwanted.begin(), unwanted.end(), attempt.index) != unwanted.end();
+      });
+    }
+  }
+
+  // Ends the jobs of these attempts. Jobs of other runs go on: this one only stops waiting for them.
+  template <typename Which>
+  void end_early(Which which) {
+    std::vector<std::size_t> given_back;
+    for (auto attempt = attempts_.begin(); attempt != attempts_.end();) {
+      Attempt& one = *attempt++;
+      if (!which(one)) {
+        continue;
+      }
+      one.unwanted = true;
+      if (one.ours()) {
+        runner_->cancel(one.job);
+      } else {
+        given_back.push_back(one.index);
+        drop(one);
+      }
+    }
+    for (const std::size_t index : given_back) {
+      plan_.put_back(index);
+    }
+  }
+
+  void put_back_what_waited() {
+    const auto now = Clock::now();
+    std::erase_if(waiting_, [&](const Waiting& waiting) {
+      if (plan_.steps()[waiting.index].state != PlannedStep::State::run) {
+        return true;  // it was blocked meanwhile, with its matrix
+      }
+      if (waiting.until <= now) {
+        plan_.put_back(waiting.index);
+      }
+      return waiting.until <= now;
+    });
+  }
+
+  void tell_of_passed_over() {
+    for (const std::size_t index : plan_.take_passed_over()) {
+      observer_.step_passed_over(plan_.steps()[index]);
+    }
+  }
+
   // Waits until something may have happened; returns the attempts to look at.
   std::vector<Attempt*> wait() {
     Clock::time_point until = std::min(next_tick_, committer_.due().value_or(next_tick_));
+    for (const Waiting& waiting : waiting_) {
+      until = std::min(until, waiting.until);
+    }
     std::vector<pollfd> descriptors;
-    std::vector<Attempt*> waiting;
+    std::vector<Attempt*> running;
     std::vector<Attempt*> to_look_at;
     for (Attempt& attempt : attempts_) {
       if (attempt.ours()) {
         descriptors.push_back({attempt.ended.get(), POLLIN, 0});
-        waiting.push_back(&attempt);
+        running.push_back(&attempt);
       } else {
         to_look_at.push_back(&attempt);
         until = std::min(until, Clock::now() + foreign_interval);
@@ -109,7 +197,7 @@ class Executor {
     }
     for (std::size_t i = 0; i < descriptors.size(); ++i) {
       if (descriptors[i].revents != 0) {
-        to_look_at.push_back(waiting[i]);
+        to_look_at.push_back(running[i]);
       }
     }
     return to_look_at;
@@ -125,8 +213,11 @@ class Executor {
 
   void tick() {
     next_tick_ = Clock::now() + tick_interval;
-    if (interrupted()) {
-      cancel_all();
+    // Again with every tick: an agent that was just starting may have missed it.
+    for (const Attempt& attempt : attempts_) {
+      if (attempt.unwanted && attempt.ours()) {
+        runner_->cancel(attempt.job);
+      }
     }
     std::vector<RunningStep> running;
     for (const Attempt& attempt : attempts_) {
@@ -135,23 +226,14 @@ class Executor {
     observer_.tick(running);
   }
 
-  // Again with every tick: an agent that was just starting may have missed it.
-  void cancel_all() {
-    for (const Attempt& attempt : attempts_) {
-      if (attempt.ours()) {
-        runner_->cancel(attempt.job);
-      }
-    }
-    // Jobs of other runs go on: this one only stops waiting for them.
-    attempts_.remove_if([](const Attempt& attempt) { return !attempt.ours(); });
-  }
-
   void begin(std::size_t index) {
     const PlannedStep& planned = plan_.steps()[index];
     committer_.add_realization(planned);
     Attempt& attempt = attempts_.emplace_back();
     attempt.index = index;
     attempt.job = job_of(store_, planned.action_key);
+    attempt.job.secrets = options_.secrets.variables_of(*planned.step);
+    attempt.gpus = free_.take(planned.step->resources);
     attempt.running = {&planned, Clock::now(), attempt.job.directory, false, ""};
     if (auto lock = FileLock::try_lock(attempt.job.lock)) {
       settle(attempt, std::move(*lock));
@@ -194,7 +276,7 @@ class Executor {
       }
       store_.add_result(result);  // of an earlier run; this one tries again
     }
-    if (interrupted()) {
+    if (attempt.unwanted || (stopping_ && !is_finally(attempt))) {
       give_back(attempt, std::move(lock));
     } else {
       start(attempt, std::move(lock));
@@ -204,12 +286,14 @@ class Executor {
   // A job that was started here has ended.
   void settle_own(Attempt& attempt) {
     const std::optional<Ending> ending = read_ending(attempt.job.directory);
-    if (ending && ending->cancelled && interrupted()) {
+    if (ending && ending->cancelled && stopping_) {
       remove_tree(attempt.job.directory);
       give_back(attempt, *std::move(attempt.lock));
       return;
     }
-    Result result = collect(attempt, ending ? *ending : failed_now(why_lost(attempt.job)));
+    Ending lost = failed_now(why_lost(attempt.job));
+    lost.signal = SIGKILL;
+    Result result = collect(attempt, ending ? *ending : lost);
     end(attempt, std::move(result), *std::move(attempt.lock));
   }
 
@@ -227,7 +311,7 @@ class Executor {
   void start(Attempt& attempt, FileLock lock) {
     const PlannedStep& planned = plan_.steps()[attempt.index];
     try {
-      prepare_job(spec_, plan_, planned, snapshot_, programs_, store_);
+      prepare_job(spec_, plan_, planned, snapshot_, programs_, store_, attempt.gpus);
       attempt.ended = runner_->start(attempt.job, lock);
     } catch (const std::exception& error) {
       end(attempt, collect(attempt, failed_now(error.what())), std::move(lock));
@@ -239,18 +323,59 @@ class Executor {
   }
 
   void drop(Attempt& attempt) {
+    free_.give_back(plan_.steps()[attempt.index].step->resources, attempt.gpus);
     attempts_.remove_if([&](const Attempt& one) { return &one == &attempt; });
   }
 
   // The step has not ended: a later run takes it up.
   void give_back(Attempt& attempt, FileLock lock) {
+    const std::size_t index = attempt.index;
     lock.remove();
-    plan_.put_back(attempt.index);
     drop(attempt);
+    plan_.put_back(index);
+  }
+
+  bool is_tried_again(const Attempt& attempt, const Result& result) const {
+    const PlannedStep& planned = plan_.steps()[attempt.index];
+    const Retry& retry = planned.step->retry;
+    if (result.succeeded || stopping_ || attempt.unwanted || planned.retries >= retry.limit) {
+      return false;
+    }
+    switch (result.failure_kind) {
+      case FailureKind::failed:
+        return retry.after_failure;
+      case FailureKind::killed:
+        return retry.after_kill;
+      case FailureKind::timed_out:
+        return retry.after_timeout;
+      case FailureKind::cancelled:
+        return false;
+    }
+    return false;
+  }
+
+  // Writes the failed attempt down, and waits before the next.
+  void hold(Attempt& attempt, const Result& failed) {
+    const std::size_t index = attempt.index;
+    if (failed.id == 0) {  // else another mlpipe has done it
+      store_.add_result(failed);
+      remove_tree(attempt.job.directory);
+    }
+    drop(attempt);
+    plan_.hold(index);
+    const PlannedStep& planned = plan_.steps()[index];
+    const std::chrono::milliseconds wait = planned.step->retry.wait_before(planned.retries);
+    waiting_.push_back({index, Clock::now() + wait});
+    observer_.step_retrying(planned, failed, wait);
   }
 
   // The step has its result; what follows it may start. It is reported once it is written down.
   void end(Attempt& attempt, Result result, FileLock lock) {
+    if (is_tried_again(attempt, result)) {
+      hold(attempt, result);
+      lock.remove();
+      return;
+    }
     const std::size_t index = attempt.index;
     PreparedJob job = std::move(attempt.job);
     drop(attempt);
@@ -288,7 +413,11 @@ class Executor {
   Observer& observer_;
   const ExecutionOptions& options_;
   Committer committer_;
+  Capacity free_;
   std::list<Attempt> attempts_;
+  std::vector<Waiting> waiting_;
+  bool ordered_ = false;
+  bool stopping_ = false;
   Clock::time_point next_tick_;
 };
 

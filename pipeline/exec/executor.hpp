@@ -9,6 +9,7 @@
 
 #include "pipeline/exec/programs.hpp"
 #include "pipeline/exec/runner.hpp"
+#include "pipeline/exec/secrets.hpp"
 #include "pipeline/plan/plan.hpp"
 #include "pipeline/store/store.hpp"
 
@@ -30,6 +31,10 @@ class Observer {
   virtual void step_started(const RunningStep&) {}
   // The step has its result, and it is on disk. Steps after it may have started before.
   virtual void step_finished(const PlannedStep&) {}
+  // The step's job failed and is tried again after the wait.
+  virtual void step_retrying(const PlannedStep&, const Result& /*failed*/, std::chrono::milliseconds) {}
+  // The step was skipped or blocked.
+  virtual void step_passed_over(const PlannedStep&) {}
   // The step's upstream yielded what it once did, so a result is there.
   virtual void step_cached(const PlannedStep&) {}
   // About ten times a second while jobs run.
@@ -38,12 +43,15 @@ class Observer {
 
 struct ExecutionOptions {
   std::size_t jobs = 1;                          // how many run at once
-  const std::atomic<int>* interrupts = nullptr;  // above 0: start nothing more and end what runs
+  Capacity capacity = Capacity::unlimited();     // what they may take up together
+  Secrets secrets;                               // that steps use
+  const std::atomic<int>* interrupts = nullptr;  // above 0: end what runs, start nothing but finally steps
   std::int64_t run = 0;                          // the run in the history that steps are written down for
 };
 
-// Runs what the plan needs, as many jobs at once as allowed; steps that do not depend on a failed one still
-// run. Afterwards the plan says how every step ended. True when it was interrupted.
+// Runs what the plan needs, as many jobs at once as allowed and as fit into the capacity; steps that do not
+// depend on a failed one still run. A failed job is tried again as its step says. Afterwards the plan says
+// how every step ended. True when it was interrupted.
 bool execute(Plan& plan, const Spec& spec, const Snapshot& snapshot, const Programs& programs, Store& store,
              std::shared_ptr<Runner> runner, Observer& observer, const ExecutionOptions& options);
 

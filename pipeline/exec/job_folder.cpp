@@ -10,6 +10,8 @@
 
 #include "pipeline/base/crash_point.hpp"
 #include "pipeline/base/error.hpp"
+#include "pipeline/base/text.hpp"
+#include "pipeline/plan/derivation.hpp"
 
 namespace mlpipe {
 namespace {
@@ -115,7 +117,7 @@ std::vector<std::string> arguments_of(const Step& step, const Snapshot& snapshot
                                           "--report",
                                           "report"};
     if (train->config.find("threads") == nullptr) {
-      arguments.insert(arguments.end(), {"--threads", std::to_string(snapshot.tools.default_threads)});
+      arguments.insert(arguments.end(), {"--threads", std::to_string(threads_of(step, snapshot.tools))});
     }
     return arguments;
   }
@@ -137,8 +139,9 @@ PreparedJob job_of(const Store& store, const Digest& action_key) {
 }
 
 PreparedJob prepare_job(const Spec& spec, const Plan& plan, const PlannedStep& planned,
-                        const Snapshot& snapshot, const Programs& programs, const Store& store) {
-  const Step& step = *planned.step;
+                        const Snapshot& snapshot, const Programs& programs, const Store& store,
+                        const std::vector<std::string>& gpus) {
+  const Step& step = planned.as_it_runs();
   PreparedJob prepared = job_of(store, planned.action_key);
   remove_tree(prepared.directory);
   const fs::path work = prepared.directory / "work";
@@ -154,6 +157,12 @@ PreparedJob prepare_job(const Spec& spec, const Plan& plan, const PlannedStep& p
   Job job;
   job.arguments = arguments_of(step, snapshot, programs, work);
   job.environment = environment_of(step, prepared.directory, checkpoints);
+  if (step.resources.gpu) {
+    job.environment["CUDA_VISIBLE_DEVICES"] = join(gpus, ",");
+  }
+  for (const SecretVariable& secret : step.secrets) {
+    job.secret_variables.push_back(secret.variable);
+  }
   job.work_directory = work;
   job.timeout = step.timeout;
   // The index knows the key only once there is a result: until then gc learns here what the job was given.

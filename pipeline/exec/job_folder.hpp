@@ -16,8 +16,10 @@ std::string position_name(std::size_t index, std::size_t count);
 
 // Lays out the folder of a step's job: its declared dependencies at their project-relative paths, its inputs
 // as links to the store's read-only bytes under inputs/, folders for its outs, and job.json. What is not
-// declared is not there. Throws Error when a dependency is no longer what the plan saw.
+// declared is not there. `gpus` are those that the job was given. Throws Error when a dependency is no longer
+// what the plan saw.
 PreparedJob prepare_job(const Spec& spec, const Plan& plan, const PlannedStep& planned,
-                        const Snapshot& snapshot, const Programs& programs, const Store& store);
+                        const Snapshot& snapshot, const Programs& programs, const Store& store,
+                        const std::vector<std::string>& gpus);
 
 }  // namespace mlpipe

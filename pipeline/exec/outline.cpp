@@ -15,6 +15,7 @@
 #include "pipeline/base/mapped_file.hpp"
 #include "pipeline/base/pack.hpp"
 #include "pipeline/base/process.hpp"
+#include "pipeline/exec/tool_identity.hpp"
 #include "pipeline/spec/packed.hpp"
 
 namespace mlpipe {
@@ -34,8 +35,9 @@ struct Head {
   LookedAt looked_at;
   FileStamp blobs;  // of the store's folders: as long as they are unchanged, nothing was taken out of them
   FileStamp trees;
-  std::int64_t stored_at = 0;  // when the two were looked at
-  std::string spec;            // pack_head
+  std::int64_t stored_at = 0;                 // when the two were looked at
+  std::map<ToolPlace, std::string> programs;  // of `tools`
+  std::string spec;                           // pack_head
   std::uint64_t steps = 0;
   std::uint64_t open_steps = 0;   // those that are not closed
   std::vector<Index> essential;   // steps that the effects look at, ascending
@@ -95,27 +97,32 @@ auto members(OneOf<Tools> auto& tools) {
   auto& [architecture, trainer, fetcher, default_threads] = tools;
   return std::tie(architecture, trainer, fetcher, default_threads);
 }
+auto members(OneOf<ToolPlace> auto& place) {
+  auto& [name, path] = place;
+  return std::tie(name, path);
+}
 auto members(OneOf<Output> auto& output) {
   auto& [name, folder, digest, bytes] = output;
   return std::tie(name, folder, digest, bytes);
 }
 auto members(OneOf<Result> auto& result) {
-  auto& [id, action_key, succeeded, failure, outputs, metrics, log, started, finished] = result;
+  auto& [id, action_key, succeeded, failure, failure_kind, outputs, metrics, log, started, finished] = result;
   return std::tie(id, action_key, succeeded, failure, outputs, metrics, log, started, finished);
 }
 // What is known of a step whatever the run; why it ran, and its recipe, are of that run.
 auto members(OneOf<PlannedStep> auto& planned) {
-  auto& [step, state, forced, reasons, derivation, action, action_key, chosen, result, kept] = planned;
+  auto& [step, with_outcomes, state, retries, forced, reasons, derivation, action, action_key, chosen, result,
+         kept] = planned;
   return std::tie(derivation, action_key, chosen);
 }
 
 namespace {
 
 auto members(OneOf<Head> auto& head) {
-  auto& [key, pipeline, looked_at, blobs, trees, stored_at, spec, steps, open_steps, essential,
+  auto& [key, pipeline, looked_at, blobs, trees, stored_at, programs, spec, steps, open_steps, essential,
          essential_records, dependencies_size, dependencies, step_records] = head;
-  return std::tie(key, pipeline, looked_at, blobs, trees, stored_at, spec, steps, open_steps, essential,
-                  essential_records, dependencies_size, dependencies, step_records);
+  return std::tie(key, pipeline, looked_at, blobs, trees, stored_at, programs, spec, steps, open_steps,
+                  essential, essential_records, dependencies_size, dependencies, step_records);
 }
 auto members(OneOf<DependencyRecord> auto& record) {
   auto& [text, watched, files] = record;
@@ -167,6 +174,13 @@ std::unordered_map<Digest, std::int64_t> results_since(const Store& store, std::
     added[query.digest(0)] = query.integer(1);
   }
   return added;
+}
+
+// Which steps use a tool that changed is for the whole plan to say: it happens rarely.
+bool tools_are_as_they_were(const std::map<ToolPlace, std::string>& programs, FileHashes& hashes) {
+  return std::all_of(programs.begin(), programs.end(), [&](const auto& program) {
+    return identity_of_tool(program.first, hashes) == program.second;
+  });
 }
 
 bool bytes_are_there(const Store& store, const PlannedStep& planned) {
@@ -417,7 +431,7 @@ std::optional<Outline::Part> Outline::look_again(const Store& store, FileHashes&
     Unpacker unpacker(head.spec);
     part.spec = unpack_head(unpacker);
     Review review(head, content_->dependencies, content_->steps, store, part.spec);
-    if (!review.look_at_dependencies(hashes)) {
+    if (!review.look_at_dependencies(hashes) || !tools_are_as_they_were(head.programs, hashes)) {
       return std::nullopt;
     }
     review.look_at_results();
@@ -433,6 +447,7 @@ std::optional<Outline::Part> Outline::look_again(const Store& store, FileHashes&
     }
     part.known.left_out = head.steps - part.spec.steps.size();
     part.snapshot.results = &store;
+    part.snapshot.programs = head.programs;
     return part;
   } catch (const Error&) {  // whatever it is, reading everything says it better
     return std::nullopt;
@@ -475,6 +490,7 @@ class OutlineWriter {
   }
 
   void add_all(const Snapshot& snapshot, const WatchedDependencies& watched) {
+    head_.programs = snapshot.programs;
     std::unordered_map<std::string_view, Index> dependency_index;
     for (const auto& [text, files] : snapshot.dependencies) {
       dependency_index.emplace(text, static_cast<Index>(dependency_index.size()));
@@ -492,6 +508,9 @@ class OutlineWriter {
       for (const std::string& name : spec_.upstream(step)) {
         upstream.push_back(step_index.at(name));
       }
+      for (const std::string& name : step.after) {
+        upstream.push_back(step_index.at(name));
+      }
       step_index.emplace(step.name, static_cast<Index>(head_.steps));
       Packer packed;
       pack_step(step, packed);
@@ -505,6 +524,7 @@ class OutlineWriter {
   // The records of the previous outline, but for what was looked at since.
   void add_changes(const Outline& outline, const Snapshot& snapshot, const WatchedDependencies& watched) {
     const Outline::Content& previous = *outline.content_;
+    head_.programs = snapshot.programs;
     Unpacker unpacker(previous.dependencies);
     while (!unpacker.rest().empty()) {
       const std::string_view before = unpacker.rest();

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "pipeline/agent/job.hpp"
@@ -14,7 +16,8 @@ namespace mlpipe {
 // A job's folder, ready to run: its work directory holds what the step declares, job.json says what runs.
 struct PreparedJob {
   std::filesystem::path directory;
-  std::filesystem::path lock;  // the file whose lock is held while the job runs
+  std::filesystem::path lock;                       // the file whose lock is held while the job runs
+  std::map<std::string, std::string> secrets = {};  // values of its secret variables; in no file
 };
 
 // Runs jobs somewhere. One conformance suite runs over all of them.

@@ -6,6 +6,8 @@
 #include <filesystem>
 
 #include "pipeline/base/text.hpp"
+#include "pipeline/exec/tool_identity.hpp"
+#include "pipeline/plan/derivation.hpp"
 #include "pipeline/store/dependencies.hpp"
 
 namespace mlpipe {
@@ -37,6 +39,23 @@ void require_programs(const Spec& spec, const Tools& tools) {
   if (trains && tools.trainer.empty()) {
     throw Error("mlpipe-train is not installed beside mlpipe, and a step trains with it",
                 "install all of mlpipe's programs into one folder");
+  }
+}
+
+void find_tools_of_steps(const Spec& spec, FileHashes& hashes, Snapshot& snapshot, Diagnostics& diagnostics) {
+  for (const Step& step : spec.steps) {
+    for (const Tool& tool : step.tools) {
+      const ToolPlace place = place_of(step, tool);
+      if (snapshot.programs.contains(place)) {
+        continue;
+      }
+      if (auto identity = identity_of_tool(place, hashes)) {
+        snapshot.programs.emplace(place, std::move(*identity));
+      } else {
+        diagnostics.add(tool.mark, fmt::format("{}: not found in PATH", printable(tool.name)),
+                        "install it, or add its folder to PATH");
+      }
+    }
   }
 }
 
@@ -84,6 +103,7 @@ Snapshot take_snapshot(const Spec& spec, const Programs& programs, FileHashes& h
       }
     }
   }
+  find_tools_of_steps(spec, hashes, snapshot, diagnostics);
   diagnostics.throw_if_any();
   hash_dependencies(spec.project, hashes, snapshot.dependencies);
   return snapshot;

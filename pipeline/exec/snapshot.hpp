@@ -18,8 +18,8 @@ namespace mlpipe {
 using WatchedDependencies = std::unordered_map<std::string, std::vector<Watched>>;
 
 // Looks at everything that a plan is made from: the dependencies' content, the tools. Throws SpecError, with
-// every dependency that is not there, at its place in the file. `watched`, when given, hears what was looked
-// at.
+// every dependency and every tool that is not there, at its place in the file. `watched`, when given, hears
+// what was looked at.
 Snapshot take_snapshot(const Spec& spec, const Programs& programs, FileHashes& hashes,
                        const ResultSource& results, WatchedDependencies* watched = nullptr);
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "pipeline/base/scalar.hpp"
 #include "pipeline/base/text.hpp"
 
@@ -52,7 +54,7 @@ void add_action(const Step& step, const Tools& tools, Recipe& recipe) {
     add_tree(train->config, "", recipe);
     recipe.add("model-name", "", train->model_name);
     if (train->config.find("threads") == nullptr) {
-      recipe.add("threads", "", std::to_string(tools.default_threads));
+      recipe.add("threads", "", std::to_string(threads_of(step, tools)));
     }
     recipe.add("tool", "mlpipe-train", tools.trainer);
     return;
@@ -74,11 +76,30 @@ std::string name_of(std::span<const Output> outputs, bool several) {
   return (several ? "several " : "") + join(names, " ");
 }
 
+int threads_of(const Step& step, const Tools& tools) {
+  constexpr std::int64_t thousandths = 1000;
+  return step.resources.cpu == 0
+             ? tools.default_threads
+             : static_cast<int>(std::clamp<std::int64_t>(step.resources.cpu / thousandths, 1, 1024));
+}
+
+ToolPlace place_of(const Step& step, const Tool& tool) {
+  const auto path = step.environment.find("PATH");
+  return {tool.name, path == step.environment.end() ? "" : path->second};
+}
+
 Recipe recipe_of(const Step& step, const Snapshot& snapshot, const InputName& input_name) {
   Recipe recipe;
   add_action(step, snapshot.tools, recipe);
   for (const auto& [name, value] : step.environment) {
     recipe.add("environment", name, value);
+  }
+  for (const SecretVariable& secret : step.secrets) {
+    recipe.add("secret", secret.variable, "secret:" + secret.secret);
+  }
+  for (const Tool& tool : step.tools) {
+    const auto found = snapshot.programs.find(place_of(step, tool));
+    recipe.add("tool", tool.name, found == snapshot.programs.end() ? "" : found->second);
   }
   for (const Dependency& dependency : step.deps) {
     const auto found = snapshot.dependencies.find(dependency.path);

@@ -19,6 +19,12 @@ using InputName = std::function<std::string(const Input&)>;
 // keys, params that it does not use, times, absolute paths.
 Recipe recipe_of(const Step& step, const Snapshot& snapshot, const InputName& input_name);
 
+// The threads of a training that names none: as many as its `cpu`, or the machine's.
+int threads_of(const Step& step, const Tools& tools);
+
+// What the identity of a step's tool is found by in a snapshot.
+ToolPlace place_of(const Step& step, const Tool& tool);
+
 // "tree:3f…" or "file:3f…"; of an output that stands for a folder of several results' own: "several tree:3f…
 // tree:81…", in the order of the folder.
 std::string name_of(std::span<const Output> outputs, bool several);

@@ -96,6 +96,8 @@ Effects plan_effects(const Spec& spec, const Plan& plan, const Observed& observe
       return effects;
     }
     plan_publish(*output, observed, effects);
+  } else if (step->state == State::skipped) {
+    effects.publish_reason = fmt::format("{} was skipped", step->step->name);
   } else if (step->state == State::failed || step->state == State::blocked) {
     effects.publish_reason = fmt::format("{} did not succeed", step->step->name);
     return effects;

@@ -24,12 +24,21 @@ struct Output {
   friend bool operator==(const Output&, const Output&) = default;
 };
 
+// How a job failed, for who decides whether it is tried again.
+enum class FailureKind {
+  failed,  // it ended by itself, or did not keep its promises
+  killed,  // by a signal
+  timed_out,
+  cancelled,  // by who asked for it
+};
+
 // One realization of an action key. A failed one is kept too, with its log.
 struct Result {
   std::int64_t id = 0;  // from the index; 0: not stored yet
   Digest action_key;
   bool succeeded = false;
-  std::string failure;  // "exit status 3", when it failed
+  std::string failure;                             // "exit status 3", when it failed
+  FailureKind failure_kind = FailureKind::failed;  // of a job that has just ended; the index does not keep it
   std::vector<Output> outputs;
   std::map<std::string, double> metrics;  // nested names joined by dots
   Digest log;

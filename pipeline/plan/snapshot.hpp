@@ -30,6 +30,14 @@ struct Tools {
   int default_threads = 1;   // for a training that names none
 };
 
+// What a name in `tools` is looked up by.
+struct ToolPlace {
+  std::string name;
+  std::string path;  // the step's own PATH; empty: this process's
+
+  friend auto operator<=>(const ToolPlace&, const ToolPlace&) = default;
+};
+
 // What the alias of a model stands for at the moment.
 struct AliasState {
   int version = 0;
@@ -54,7 +62,8 @@ struct ServingState {
 struct Snapshot {
   std::map<std::string, DependencyFiles> dependencies;  // by the text in `deps`
   Tools tools;
-  const ResultSource* results = nullptr;  // must outlive the plan
+  std::map<ToolPlace, std::string> programs;  // the identity of each of `tools`
+  const ResultSource* results = nullptr;      // must outlive the plan
 };
 
 }  // namespace mlpipe

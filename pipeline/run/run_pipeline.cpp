@@ -7,7 +7,9 @@
 #include "pipeline/deploy/local_target.hpp"
 #include "pipeline/deploy/rollout.hpp"
 #include "pipeline/exec/leftovers.hpp"
+#include "pipeline/exec/machine.hpp"
 #include "pipeline/exec/outline.hpp"
+#include "pipeline/exec/requirements.hpp"
 #include "pipeline/exec/snapshot.hpp"
 #include "pipeline/registry/gate.hpp"
 #include "pipeline/registry/provenance.hpp"
@@ -112,9 +114,11 @@ class RecordedRun {
   std::int64_t number_;
 };
 
+// Whether every step has its result, or was skipped.
 bool is_complete(const Plan& plan) {
   return std::all_of(plan.steps().begin(), plan.steps().end(), [](const PlannedStep& planned) {
-    return planned.state == PlannedStep::State::cached || planned.state == PlannedStep::State::succeeded;
+    return planned.state == PlannedStep::State::cached || planned.state == PlannedStep::State::succeeded ||
+           planned.state == PlannedStep::State::skipped;
   });
 }
 
@@ -295,7 +299,9 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
   Plan plan(spec, snapshot, request.plan, std::move(beginning.known));
   const Observed observed = observe(spec, store ? &*store : nullptr, target.get());
   report.effects = plan_effects(spec, plan, observed, target ? target->wanted() : WantedServing{});
-  observer.planned(plan, report.effects, spec);
+  const Capacity capacity = capacity_of_machine();
+  const Secrets secrets = require_what_runs(spec, plan, capacity, own_environment(), request.file.string());
+  observer.planned(plan, report.effects, spec, secrets);
   report.address = observed.serving.address;
 
   if (!request.dry_run) {
@@ -314,8 +320,8 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
       RecordedRun run(*store, spec);
       report.changed = plan.anything_to_run();
       const ExecutionOptions options{
-          request.jobs != 0 ? request.jobs : static_cast<std::size_t>(usable_cores()), request.interrupts,
-          run.number()};
+          request.jobs != 0 ? request.jobs : static_cast<std::size_t>(usable_cores()), capacity, secrets,
+          request.interrupts, run.number()};
       const bool interrupted = execute(plan, spec, snapshot, programs, *store,
                                        std::make_shared<LocalRunner>(programs.agent), observer, options);
       report.outcome = interrupted ? Outcome::interrupted : Outcome::succeeded;

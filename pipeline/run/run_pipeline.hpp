@@ -48,8 +48,8 @@ const char* name_of(RunReport::Outcome outcome);
 // Hears of a run as it goes.
 class RunObserver : public Observer {
  public:
-  // Before anything runs.
-  virtual void planned(const Plan&, const Effects&, const Spec&) {}
+  // Before anything runs; no secret may be shown.
+  virtual void planned(const Plan&, const Effects&, const Spec&, const Secrets&) {}
   virtual void gate_passed(const Spec&, const RunReport&) {}
   virtual void published(const Release&, bool /*new_version*/) {}
   virtual void rolling_out(const Release&, const Effects&) {}

@@ -32,9 +32,7 @@ class Lexer {
   explicit Lexer(std::string_view source) : source_(source) {}
 
   Token next() {
-    while (at_ < source_.size() && (source_[at_] == ' ' || source_[at_] == '\n' || source_[at_] == '\t')) {
-      ++at_;
-    }
+    skip_blanks();
     const std::size_t begin = at_;
     if (begin == source_.size()) {
       return {Token::Kind::end, "", begin};
@@ -52,7 +50,34 @@ class Lexer {
     return symbol(begin);
   }
 
+  // What stands before the next closing bracket, when it is one combination of a matrix: "lr=0.1,width=32"
+  // after "train[". Reads past the bracket then, and nothing otherwise.
+  std::optional<std::string> take_combination() {
+    skip_blanks();
+    const std::size_t end = source_.find(']', at_);
+    if (end == std::string_view::npos || peek(0) == '\'' || peek(0) == '"') {
+      return std::nullopt;
+    }
+    std::string inside;
+    for (const char c : source_.substr(at_, end - at_)) {
+      if (c != ' ') {
+        inside += c;
+      }
+    }
+    if (inside.find('=') == std::string::npos) {
+      return std::nullopt;
+    }
+    at_ = end + 1;
+    return inside;
+  }
+
  private:
+  void skip_blanks() {
+    while (at_ < source_.size() && (source_[at_] == ' ' || source_[at_] == '\n' || source_[at_] == '\t')) {
+      ++at_;
+    }
+  }
+
   char peek(std::size_t ahead) const { return at_ + ahead < source_.size() ? source_[at_ + ahead] : '\0'; }
 
   Token name(std::size_t begin) {
@@ -132,6 +157,14 @@ class Parser {
 
  private:
   Token take() { return std::exchange(token_, lexer_.next()); }
+  // The combination after the [ that stands next, with its ].
+  std::optional<std::string> take_combination() {
+    auto combination = lexer_.take_combination();
+    if (combination) {
+      token_ = lexer_.next();
+    }
+    return combination;
+  }
   bool is_symbol(std::string_view text) const {
     return token_.kind == Token::Kind::symbol && token_.text == text;
   }
@@ -274,6 +307,10 @@ class Parser {
         }
         expression.reference.push_back(take().text);
       } else if (is_symbol("[")) {
+        if (const auto combination = take_combination()) {
+          expression.reference.back() += "[" + *combination + "]";
+          continue;
+        }
         take();
         if (token_.kind != Token::Kind::text) {
           throw ExpressionError(token_.offset, "brackets hold a name in quotes, as in outs['mnist.npz']");

@@ -12,8 +12,9 @@
 namespace mlpipe {
 
 // The language inside ${{ }}, and of `gate`: references (params.lr, steps.data.outs['mnist.npz'],
-// train.accuracy), numbers, 'texts', true, false, + - * /, comparisons, not, and, or, parentheses. A hyphen
-// between letters belongs to a name (train-small), so a subtraction is written with spaces.
+// train.accuracy, steps.train[lr=0.1].outs.model), numbers, 'texts', true, false, + - * /, comparisons, not,
+// and, or, parentheses. A hyphen between letters belongs to a name (train-small), so a subtraction is written
+// with spaces.
 
 // What an expression yields. Numbers keep the text that they were written with.
 struct Value {

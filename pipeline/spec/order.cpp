@@ -23,8 +23,10 @@ void order_steps(std::vector<Step>& steps, Diagnostics& diagnostics) {
   }
   std::vector<std::vector<std::size_t>> needs(steps.size());
   for (std::size_t i = 0; i < steps.size(); ++i) {
-    for (const std::string& name : steps[i].needs) {
-      needs[i].push_back(index.at(name));
+    for (const auto* names : {&steps[i].needs, &steps[i].after}) {
+      for (const std::string& name : *names) {
+        needs[i].push_back(index.at(name));
+      }
     }
     for (const Input& input : steps[i].inputs) {
       needs[i].push_back(index.at(input.step));

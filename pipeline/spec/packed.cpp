@@ -48,10 +48,35 @@ auto members(OneOf<Selector> auto& selector) {
   auto& [kind, metric, lowest, count, ids] = selector;
   return std::tie(kind, metric, lowest, count, ids);
 }
+auto members(OneOf<Resources> auto& resources) {
+  auto& [cpu, memory, gpu, cpu_mark, memory_mark, gpu_mark] = resources;
+  return std::tie(cpu, memory, gpu, cpu_mark, memory_mark, gpu_mark);
+}
+auto members(OneOf<Retry> auto& retry) {
+  auto& [after_failure, after_kill, after_timeout, limit, backoff, factor, longest_backoff] = retry;
+  return std::tie(after_failure, after_kill, after_timeout, limit, backoff, factor, longest_backoff);
+}
+auto members(OneOf<Tool> auto& tool) {
+  auto& [name, mark] = tool;
+  return std::tie(name, mark);
+}
+auto members(OneOf<SecretVariable> auto& secret) {
+  auto& [variable, name, mark] = secret;
+  return std::tie(variable, name, mark);
+}
+auto members(OneOf<Condition> auto& condition) {
+  auto& [text, mark, expression, values] = condition;
+  return std::tie(text, mark, expression, values);
+}
+auto members(OneOf<MatrixGroup> auto& group) {
+  auto& [names, fail_fast, max_parallel] = group;
+  return std::tie(names, fail_fast, max_parallel);
+}
 auto members(OneOf<Step> auto& step) {
-  auto& [name, mark, action, needs, deps, inputs, outs, metrics, environment, timeout, params, select] = step;
-  return std::tie(name, mark, action, needs, deps, inputs, outs, metrics, environment, timeout, params,
-                  select);
+  auto& [name, group, matrix, mark, action, needs, after, deps, inputs, outs, metrics, environment, secrets,
+         tools, timeout, condition, finally, outcomes, retry, resources, params, select] = step;
+  return std::tie(name, group, matrix, mark, action, needs, after, deps, inputs, outs, metrics, environment,
+                  secrets, tools, timeout, condition, finally, outcomes, retry, resources, params, select);
 }
 auto members(OneOf<ModelSpec> auto& model) {
   auto& [name, from, gate, gate_text] = model;
@@ -63,11 +88,12 @@ auto members(OneOf<DeploySpec> auto& deploy) {
 }
 
 void pack_head(const Spec& spec, Packer& packer) {
-  const auto& [document, file, project, name, params, steps, model, deploy] = spec;
+  const auto& [document, file, project, name, params, steps, groups, model, deploy] = spec;
   packer.put(file.string());
   packer.put(project.string());
   packer.put(name);
   packer.put(params);
+  packer.put(groups);
   packer.put(model);
   packer.put(deploy);
 }
@@ -78,6 +104,7 @@ Spec unpack_head(Unpacker& unpacker) {
   spec.project = unpacker.get<std::string>();
   unpacker.get(spec.name);
   unpacker.get(spec.params);
+  unpacker.get(spec.groups);
   unpacker.get(spec.model);
   unpacker.get(spec.deploy);
   return spec;

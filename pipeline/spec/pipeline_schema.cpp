@@ -18,6 +18,47 @@ Schema fetch_schema() {
                                "the step"))});
 }
 
+Schema matrix_schema() {
+  const Schema combinations = list("", map("", scalar("a value"), "axis"));
+  Schema include = combinations;
+  include.meaning =
+      "mappings that add values to the combinations whose axes they agree with, or are combinations "
+      "themselves when there is none";
+  Schema exclude = combinations;
+  exclude.meaning = "mappings; combinations that hold all of one are left out";
+  return keys_and_others(
+      "The step once for each combination of the axes' values, as `NAME[axis=value,…]`.",
+      {optional("include", include), optional("exclude", exclude),
+       optional("fail-fast",
+                boolean("when one fails, end those that run and start no more; true when not given")),
+       optional("max-parallel", integer("how many run at once, at most", 1, 10'000))},
+      list("an axis and its values: `${{ matrix.NAME }}`", scalar("a value")), "axis");
+}
+
+Schema retry_schema() {
+  const double most_retries = 100;
+  return either(
+      "How often a failed job is tried again, and when.",
+      {integer("", 0, most_retries),
+       keys("", {required("limit", integer("how often, after the first time", 0, most_retries)),
+                 optional("when", list("after which ends; all of them when not given",
+                                       text("`failed`: it ended by itself; `killed`: by a signal; "
+                                            "`timeout`",
+                                            {"failed", "killed", "timeout"}, {"node-lost"}))),
+                 optional("backoff", duration("the wait before the first retry, 1s when not given")),
+                 optional("factor", number("each wait is so many times the one before, 2 when not given", 1,
+                                           most_retries)),
+                 optional("max-backoff", duration("the longest wait, 1m when not given"))})});
+}
+
+Schema resources_schema() {
+  return keys(
+      "What the job takes up: it starts once that is free on the machine beside what runs.",
+      {optional("cpu", text("cores: 2, 0.5 or 500m; also the threads of a `train` that names none")),
+       optional("memory", text("bytes: 4Gi, 512M")),
+       optional("gpu", integer("how many GPUs; the job finds them in CUDA_VISIBLE_DEVICES", 0, 1024))});
+}
+
 Schema step_schema() {
   return keys(
       "One step; it has exactly one of `fetch`, `train` and `run`.",
@@ -41,7 +82,8 @@ Schema step_schema() {
           optional("metrics",
                    list("JSON files whose numbers become the step's metrics; they are outputs too.",
                         text("a path inside the work directory"))),
-          optional("env", map("Environment variables of the job, besides PATH, HOME, LANG and MLPIPE_*.",
+          optional("env", map("Environment variables of the job, besides PATH, HOME, LANG and MLPIPE_*; "
+                              "`${{ secrets.NAME }}` as the whole value is a secret.",
                               scalar("the value"), "variable")),
           optional("timeout", duration("After this long the job is ended and the step has failed.")),
           optional("select",
@@ -52,12 +94,18 @@ Schema step_schema() {
                         "…, the oldest first. It does not count towards the step's key.")),
           later("image", "The image that the step runs in."),
           later("runs-on", "Where this step runs."),
-          later("resources", "cpu, memory and gpu of the job."),
-          later("retry", "How often and when a failed job is tried again."),
-          later("matrix", "The step once for each combination."),
-          later("if", "A condition for running the step."),
-          later("finally", "Runs also after a failure."),
-          later("tools", "Programs from PATH that count towards the key."),
+          optional("matrix", matrix_schema()),
+          optional("if",
+                   text("A condition; a step for which it does not hold is skipped, and so is what needs "
+                        "it. It may use params.X, matrix.X, steps.NAME.outcome and "
+                        "steps.NAME.metrics.X.")),
+          optional("finally",
+                   boolean("Runs once everything that it needs has ended, whether that succeeded or "
+                           "not; without `needs` after all other steps.")),
+          optional("retry", retry_schema()),
+          optional("resources", resources_schema()),
+          optional("tools", list("Programs from PATH that a `run` step uses: they count towards its key.",
+                                 text("a program's name"))),
           later("network", "Whether a container has network."),
           later("nodes", "Data-parallel training on several machines."),
           later("processes", "Data-parallel training in several processes."),

@@ -2,21 +2,24 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "pipeline/base/digest.hpp"
 #include "pipeline/base/file.hpp"
 #include "pipeline/base/scalar.hpp"
 #include "pipeline/base/text.hpp"
 #include "pipeline/model/training.hpp"
+#include "pipeline/spec/matrix.hpp"
 #include "pipeline/spec/order.hpp"
 #include "pipeline/spec/references.hpp"
+#include "pipeline/spec/rules_reader.hpp"
 #include "pipeline/spec/spec.hpp"
 
 namespace mlpipe {
 namespace {
 
 constexpr const char* inputs_folder = "inputs";
-constexpr std::size_t largest_pipeline_file = std::size_t{8} << 20U;  // some 100,000 steps
+constexpr std::size_t largest_pipeline_file = std::size_t{64} << 20U;  // some 1,000,000 steps
 
 bool is_name(std::string_view text) {
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
@@ -52,19 +55,13 @@ class Reader {
   Spec read(const std::vector<std::string>& set) {
     read_name();
     read_params(set);
+    expand_steps();
     collect_outs();
-    if (const YamlNode* steps = root_.find("steps")) {
-      if (steps->is_mapping() && steps->entries.empty()) {
-        diagnostics_.add(*steps, "there are no steps", "a pipeline has at least one");
-      }
-      for (const YamlEntry& entry : steps->entries) {
-        spec_.steps.push_back(read_step(entry));
-      }
-    }
-    check_needs();
+    read_steps();
     read_model();
     read_deploy();
     if (diagnostics_.empty()) {
+      put_last_steps_after_the_others();
       order_steps(spec_.steps, diagnostics_);
     }
     diagnostics_.throw_if_any();
@@ -138,15 +135,69 @@ class Reader {
     param->second = std::move(value);
   }
 
-  // The outputs of every step, before any reference is looked up: steps may stand in any order.
-  void collect_outs() {
+  // What the author wrote once, as often as it is a step: a matrix step for each combination.
+  struct Declared {
+    const YamlEntry* entry = nullptr;
+    std::string name;
+    std::string group;
+    std::map<std::string, YamlNode> matrix;
+  };
+
+  void expand_steps() {
     const YamlNode* steps = root_.find("steps");
     if (steps == nullptr) {
       return;
     }
-    for (const YamlEntry& entry : steps->entries) {
-      names_.outs[entry.key] = outs_of(entry.value);
+    if (steps->is_mapping() && steps->entries.empty()) {
+      diagnostics_.add(*steps, "there are no steps", "a pipeline has at least one");
     }
+    declared_.reserve(steps->entries.size());
+    for (const YamlEntry& entry : steps->entries) {
+      check_name(entry.key, entry.key_mark, "a step");
+      const YamlNode* matrix = entry.value.find("matrix");
+      if (matrix == nullptr || !matrix->is_mapping()) {
+        declared_.push_back({&entry, entry.key, "", {}});
+        continue;
+      }
+      Matrix read = read_matrix(*matrix, references_, diagnostics_);
+      MatrixGroup group{{}, read.fail_fast, read.max_parallel};
+      for (Combination& combination : read.combinations) {
+        std::string name = fmt::format("{}[{}]", entry.key, combination.name);
+        group.members.push_back(name);
+        declared_.push_back({&entry, std::move(name), entry.key, std::move(combination.values)});
+      }
+      names_.groups[entry.key] = group.members;
+      spec_.groups[entry.key] = std::move(group);
+    }
+  }
+
+  // What `${{ }}` may name while this step is read.
+  void enter(const Declared& declared) {
+    names_.matrix = declared.group.empty() ? nullptr : &declared.matrix;
+    const YamlNode* finally = declared.entry->value.find("finally");
+    names_.may_use_outcomes = finally != nullptr && as_boolean(*finally).value_or(false);
+  }
+  void leave() {
+    names_.matrix = nullptr;
+    names_.may_use_outcomes = false;
+  }
+
+  // The outputs of every step, before any reference is looked up: steps may stand in any order.
+  void collect_outs() {
+    for (const Declared& declared : declared_) {
+      enter(declared);
+      names_.outs[declared.name] = outs_of(declared.entry->value);
+    }
+    leave();
+  }
+
+  void read_steps() {
+    spec_.steps.reserve(declared_.size());
+    for (const Declared& declared : declared_) {
+      enter(declared);
+      spec_.steps.push_back(read_step(declared));
+    }
+    leave();
   }
 
   std::vector<std::string> outs_of(const YamlNode& step) {
@@ -184,37 +235,95 @@ class Reader {
     return text;
   }
 
-  Step read_step(const YamlEntry& entry) {
+  Step read_step(const Declared& declared) {
     Step step;
-    step.name = entry.key;
-    step.mark = entry.key_mark;
-    check_name(step.name, step.mark, "a step");
-    if (!entry.value.is_mapping()) {
+    step.name = declared.name;
+    step.group = declared.group;
+    for (const auto& [axis, value] : declared.matrix) {
+      step.matrix[axis] = value.scalar;
+    }
+    step.mark = declared.entry->key_mark;
+    const YamlNode& node = declared.entry->value;
+    if (!node.is_mapping()) {
       return step;
     }
     Usage usage;
-    const YamlNode& node = entry.value;
     const bool has_action = read_action(node, step, usage);
-    read_paths(node, step, usage, !has_action || std::holds_alternative<RunAction>(step.action));
+    const bool may_be_run = !has_action || std::holds_alternative<RunAction>(step.action);
+    read_paths(node, step, usage, may_be_run);
     read_environment(node, step, usage);
-    if (const YamlNode* timeout = node.find("timeout"); timeout != nullptr && timeout->is_scalar()) {
-      if (const auto text = references_.text(*timeout, usage)) {
-        step.timeout = parse_duration(*text);
-        if (!step.timeout || step.timeout->count() == 0) {
-          diagnostics_.add(*timeout, fmt::format("expected a duration, found '{}'", printable(*text)),
-                           "write a number with a unit, as in 30s, 5m or 1h30m");
-        }
-      }
-    }
+    read_rules(node, may_be_run, references_, usage, diagnostics_, step);
     read_needs(node, step);
     if (const auto selector = read_selector(node)) {
       step.select = *selector;
     }
+    if (step.finally && node.find("needs") == nullptr) {
+      last_steps_.insert(step.name);
+    }
+    read_condition(node, step);
+    settle_order(step, usage);
     step.inputs.assign(usage.inputs.begin(), usage.inputs.end());
     step.params = usage.params;
     std::sort(step.deps.begin(), step.deps.end());
     step.deps.erase(std::unique(step.deps.begin(), step.deps.end()), step.deps.end());
     return step;
+  }
+
+  // Params that only the condition uses do not count towards the key, so they are no params of the step.
+  void read_condition(const YamlNode& node, Step& step) {
+    const YamlNode* condition = node.find("if");
+    if (condition == nullptr || !condition->is_scalar() || condition->is_null()) {
+      return;
+    }
+    Usage usage;
+    step.condition = references_.condition(*condition, usage);
+    if (!step.condition) {
+      return;
+    }
+    for (const Expression* reference : references_in(step.condition->expression)) {
+      if (const auto asked = step_reference(*reference)) {
+        add_steps(asked->step, asked->metric.empty() ? step.after : step.needs);
+      }
+    }
+  }
+
+  void add_steps(const std::string& name, std::vector<std::string>& steps) const {
+    for (const std::string& one : names_.steps_named(name)) {
+      steps.push_back(one);
+    }
+  }
+
+  // A finally step waits for what it needs and does not ask how that ended.
+  void settle_order(Step& step, const Usage& usage) {
+    for (const std::string& name : usage.outcomes) {
+      add_steps(name, step.after);
+      step.outcomes.push_back(name);
+    }
+    if (step.finally) {
+      step.after.insert(step.after.end(), step.needs.begin(), step.needs.end());
+      step.needs.clear();
+    }
+    for (auto* names : {&step.needs, &step.after}) {
+      std::sort(names->begin(), names->end());
+      names->erase(std::unique(names->begin(), names->end()), names->end());
+    }
+  }
+
+  // A finally step that names nothing to wait for comes after every step that is none.
+  void put_last_steps_after_the_others() {
+    std::vector<std::string> others;
+    for (const Step& step : spec_.steps) {
+      if (!step.finally) {
+        others.push_back(step.name);
+      }
+    }
+    for (Step& step : spec_.steps) {
+      if (last_steps_.contains(step.name)) {
+        step.after.insert(step.after.end(), others.begin(), others.end());
+        std::sort(step.after.begin(), step.after.end());
+        step.after.erase(std::unique(step.after.begin(), step.after.end()), step.after.end());
+      }
+    }
   }
 
   // False, and a fault, when the step has no action or several.
@@ -308,7 +417,9 @@ class Reader {
       }
       for (const YamlNode& item : node.items) {
         if (item.is_scalar()) {
-          run.arguments.push_back(references_.text(item, usage).value_or(""));
+          for (std::string& argument : references_.arguments(item, usage)) {
+            run.arguments.push_back(std::move(argument));
+          }
         }
       }
     }
@@ -405,7 +516,10 @@ class Reader {
       } else if (entry.key.starts_with("MLPIPE_")) {
         diagnostics_.add(entry.key_mark, "names that begin with MLPIPE_ are set by mlpipe itself");
       }
-      if (entry.value.is_scalar()) {
+      if (const auto secret = entry.value.is_scalar() ? references_.secret(entry.value) : std::nullopt) {
+        check_name(*secret, entry.value.mark, "a secret");
+        step.secrets.push_back({entry.key, *secret, entry.value.mark});
+      } else if (entry.value.is_scalar()) {
         if (const auto text = references_.text(entry.value, usage)) {
           step.environment[entry.key] = *text;
         }
@@ -444,23 +558,14 @@ class Reader {
       items.push_back(&item);
     }
     for (const YamlNode* item : items) {
-      if (item->is_scalar() && !item->is_null()) {
-        step.needs.push_back(item->scalar);
-        need_marks_.emplace_back(item->scalar, item->mark);
+      if (!item->is_scalar() || item->is_null()) {
+        continue;
       }
-    }
-  }
-
-  void check_needs() {
-    std::vector<std::string> known;
-    for (const auto& [name, outs] : names_.outs) {
-      known.push_back(name);
-    }
-    for (const auto& [need, mark] : need_marks_) {
-      if (!names_.outs.contains(need)) {
-        diagnostics_.add(mark, fmt::format("there is no step '{}'", printable(need)),
-                         suggest_name(need, known));
+      if (names_.steps_named(item->scalar).empty()) {
+        diagnostics_.add(*item, fmt::format("there is no step '{}'", printable(item->scalar)),
+                         suggest_name(item->scalar, names_.step_names()));
       }
+      add_steps(item->scalar, step.needs);
     }
   }
 
@@ -542,11 +647,13 @@ class Reader {
         }
         continue;
       }
-      if (!names_.outs.contains(parts[0])) {
-        std::vector<std::string> known = {"current", "params"};
-        for (const auto& [name, outs] : names_.outs) {
-          known.push_back(name);
-        }
+      if (names_.groups.contains(parts[0])) {
+        diagnostics_.add(mark,
+                         fmt::format("'{}' is a matrix: each combination has metrics of its own", parts[0]),
+                         fmt::format("name one, as in {}.{}", names_.groups.at(parts[0]).front(), parts[1]));
+      } else if (!names_.outs.contains(parts[0])) {
+        std::vector<std::string> known = names_.step_names();
+        known.insert(known.begin(), {"current", "params"});
         diagnostics_.add(mark, fmt::format("there is no step '{}'", parts[0]), suggest_name(parts[0], known));
       }
     }
@@ -591,7 +698,8 @@ class Reader {
   Names names_;
   References references_;
   Spec spec_;
-  std::vector<std::pair<std::string, Mark>> need_marks_;
+  std::vector<Declared> declared_;
+  std::set<std::string> last_steps_;  // finally steps that come after all others
 };
 
 }  // namespace

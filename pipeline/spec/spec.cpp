@@ -5,6 +5,19 @@
 
 namespace mlpipe {
 
+std::string Input::path() const {
+  const std::size_t bracket = step.find('[');
+  if (bracket == std::string::npos) {
+    return "inputs/" + step + "/" + out;
+  }
+  return "inputs/" + step.substr(0, bracket) + "/" + step.substr(bracket + 1, step.size() - bracket - 2) +
+         "/" + out;
+}
+
+std::string placeholder_of_outcome(const std::string& step) {
+  return "${{ steps." + step + ".outcome }}";
+}
+
 std::string Step::kind() const {
   constexpr std::array<const char*, 3> names = {"fetch", "train", "run"};
   return names[action.index()];
@@ -22,6 +35,14 @@ std::vector<std::string> Spec::step_names() const {
     names.push_back(step.name);
   }
   return names;
+}
+
+std::vector<std::string> Spec::steps_named(const std::string& wanted) const {
+  const auto group = groups.find(wanted);
+  if (group != groups.end()) {
+    return group->second.members;
+  }
+  return find_step(wanted) != nullptr ? std::vector{wanted} : std::vector<std::string>{};
 }
 
 std::vector<std::string> Spec::upstream(const Step& step) const {

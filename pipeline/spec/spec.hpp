@@ -11,7 +11,9 @@
 
 #include "pipeline/base/schema.hpp"
 #include "pipeline/base/yaml.hpp"
+#include "pipeline/spec/condition.hpp"
 #include "pipeline/spec/expression.hpp"
+#include "pipeline/spec/rules.hpp"
 #include "pipeline/spec/selector.hpp"
 
 namespace mlpipe {
@@ -21,7 +23,8 @@ struct Input {
   std::string step;
   std::string out;
 
-  std::string path() const { return "inputs/" + step + "/" + out; }
+  // A combination of a matrix lies in the matrix step's folder: inputs/train/lr=0.1/model.
+  std::string path() const;
   std::string text() const { return step + "/" + out; }
   friend auto operator<=>(const Input&, const Input&) = default;
 };
@@ -52,22 +55,44 @@ struct RunAction {
   std::vector<std::string> arguments;
 };
 
-// One node that the author wrote.
+// One node that the author wrote, or one combination of a matrix that the author wrote. A value.
 struct Step {
-  std::string name;
+  std::string name;                           // "train"; of a matrix "train[lr=0.1]"
+  std::string group;                          // of a matrix: "train"; else empty
+  std::map<std::string, std::string> matrix;  // its values
   Mark mark;
   std::variant<FetchAction, TrainAction, RunAction> action;
   std::vector<std::string> needs;    // steps that must have succeeded before, besides those behind `inputs`
+  std::vector<std::string> after;    // steps that must have ended before, however they ended
   std::vector<Dependency> deps;      // sorted, without duplicates
   std::vector<Input> inputs;         // sorted, without duplicates
   std::vector<std::string> outs;     // relative to the work directory
   std::vector<std::string> metrics;  // JSON files among the outs (or inside one)
   std::map<std::string, std::string> environment;
+  std::vector<SecretVariable> secrets;
+  std::vector<Tool> tools;
   std::optional<std::chrono::milliseconds> timeout;
+  std::optional<Condition> condition;
+  bool finally = false;  // it runs also when what it comes after did not succeed
+  // Steps whose outcome stands in the command or the environment as placeholder_of_outcome(); of a finally
+  // step.
+  std::vector<std::string> outcomes;
+  Retry retry;
+  Resources resources;
   std::map<std::string, std::string> params;  // the ones that it uses
   Selector select;                            // which of its results stand for it
 
   std::string kind() const;  // "fetch", "train", "run"
+};
+
+// What stands for the outcome of a step until the step has ended: "${{ steps.train.outcome }}".
+std::string placeholder_of_outcome(const std::string& step);
+
+// A step with a `matrix`: its combinations are steps.
+struct MatrixGroup {
+  std::vector<std::string> members;  // in order
+  bool fail_fast = true;             // when one fails, the others are not started, or ended
+  std::optional<std::size_t> max_parallel;
 };
 
 struct ModelSpec {
@@ -92,11 +117,15 @@ struct Spec {
   std::string name;
   std::map<std::string, std::string> params;
   std::vector<Step> steps;  // every step stands after those that it needs; else in the order of the file
+  std::map<std::string, MatrixGroup> groups;  // by the name of the matrix step
   std::optional<ModelSpec> model;
   std::optional<DeploySpec> deploy;
 
   const Step* find_step(std::string_view step) const;
   std::vector<std::string> step_names() const;
+  // The names of the steps that a name stands for: of a matrix step all its combinations; empty: there is no
+  // such step.
+  std::vector<std::string> steps_named(const std::string& wanted) const;
   // The steps that must have succeeded before this one, without duplicates.
   std::vector<std::string> upstream(const Step& step) const;
 };

@@ -267,5 +267,28 @@ TEST_F(AgentTest, ManyRunAtOnce) {
   }
 }
 
+TEST_F(AgentTest, SecretsReachTheJobAndNoFile) {
+  const std::string value = "s3cr3t-value";
+  Job job =
+      shell("printf %s \"$TOKEN\" | tr a-z A-Z; printf ' %s' \"$OTHER\"; tr '\\0' ' ' < /proc/$PPID/cmdline");
+  job.secret_variables = {"TOKEN"};
+  write_job(job_directory(), job);
+  start_agent(agent(), job_directory(), FileLock::wait(lock_path()), {{"TOKEN", value}, {"OTHER", "x"}});
+  EXPECT_TRUE(ending().succeeded());
+  EXPECT_TRUE(log().starts_with("S3CR3T-VALUE /")) << log();  // and not OTHER, which the job does not name
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(job_directory())) {
+    if (entry.is_regular_file()) {
+      EXPECT_EQ(read_file(entry.path()).find(value), std::string::npos) << entry.path();
+    }
+  }
+}
+
+TEST_F(AgentTest, AJobWhoseSecretsWereNotHandedOverDoesNotStart) {
+  Job job = shell("touch ran");
+  job.secret_variables = {"TOKEN"};
+  EXPECT_EQ(describe(run(job)), "could not start: the secret for TOKEN was not handed over");
+  EXPECT_FALSE(std::filesystem::exists(work("ran")));
+}
+
 }  // namespace
 }  // namespace mlpipe

@@ -19,6 +19,15 @@ steps:
     env: { A: "1" }
     needs: data
     select: best(f1, min)
+  sweep:
+    run: echo ${{ matrix.n }}
+    matrix: { n: [1, 2], fail-fast: false, max-parallel: 1 }
+    if: params.lr > 0 and steps.check.metrics.f1 > 0.5 or steps.data.outcome == 'failed'
+    env: { TOKEN: "${{ secrets.TOKEN }}" }
+    tools: [sh]
+    retry: { limit: 2, when: [killed], backoff: 3s, factor: 1.5, max-backoff: 9s }
+    resources: { cpu: 500m, memory: 1Gi, gpu: 0 }
+  last: { run: "echo ${{ steps.sweep.outcome }}", finally: true }
 model: { name: digits, from: "${{ steps.train.outs.model }}", gate: accuracy >= 0.9 and check.f1 > current.accuracy - 1 }
 deploy: { port: 80 }
 )";
@@ -59,6 +68,8 @@ TEST(Packed, TheHeadComesBackAsItWas) {
   EXPECT_EQ(back.file, before.file);
   EXPECT_EQ(back.project, before.project);
   EXPECT_EQ(back.params, before.params);
+  EXPECT_EQ(back.groups.at("sweep").members, before.groups.at("sweep").members);
+  EXPECT_EQ(back.groups.at("sweep").max_parallel, 1U);
   EXPECT_EQ(back.model->from, before.model->from);
   EXPECT_EQ(references_in(*back.model->gate).size(), 3U);
   EXPECT_EQ(back.deploy->port, 80);

@@ -98,7 +98,7 @@ TEST(Reader, SaysThatALaterKeyIsNotYetBuilt) {
   EXPECT_EQ(only_fault("name: p\nruns-on: kubernetes\nsteps: { a: { run: x } }\n"),
             "'kubernetes' is not yet built");
   EXPECT_EQ(only_fault("name: p\nsteps: { a: { run: 'echo ${{ secrets.X }}' } }\n"),
-            "'secrets' is not yet built");
+            "a secret can only be the whole value of a variable in `env`");
 }
 
 TEST(Reader, RefusesAValueThatAShellWouldInterpret) {

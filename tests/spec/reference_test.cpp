@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 
 #include "pipeline/base/file.hpp"
 #include "pipeline/spec/spec.hpp"
@@ -22,6 +23,18 @@ TEST(Reference, ThePageHoldsEveryKey) {
   }
   EXPECT_EQ(text.substr(begin + heading.size()), wanted)
       << "run spec_test with MLPIPE_ACCEPT=1 to write the table anew";
+}
+
+TEST(Reference, TheJsonSchemaKnowsAxesBesideTheRulesOfAMatrix) {
+  const auto schema = nlohmann::json::parse(json_schema_text(pipeline_schema(), "pipeline.yaml"));
+  const auto& step = schema.at("properties").at("steps").at("additionalProperties");
+  const auto& matrix = step.at("properties").at("matrix");
+  EXPECT_EQ(matrix.at("additionalProperties").at("type"), "array");
+  EXPECT_TRUE(matrix.at("properties").contains("fail-fast"));
+  EXPECT_EQ(step.at("additionalProperties"), false);
+  for (const char* key : {"if", "finally", "retry", "resources", "tools"}) {
+    EXPECT_TRUE(step.at("properties").contains(key)) << key;
+  }
 }
 
 }  // namespace

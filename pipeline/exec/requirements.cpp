@@ -1,0 +1,77 @@
+#include "pipeline/exec/requirements.hpp"
+
+#include <fmt/format.h>
+
+#include <vector>
+
+#include "pipeline/base/file.hpp"
+#include "pipeline/base/text.hpp"
+#include "pipeline/spec/quantity.hpp"
+
+namespace mlpipe {
+namespace {
+
+struct Fault {
+  Mark mark;
+  std::string message;
+  std::string hint;
+};
+
+void check_resources(const Resources& wanted, const Capacity& machine, std::vector<Fault>& faults) {
+  const std::string hint = "the step could never start";
+  if (wanted.cpu > machine.cpu) {
+    faults.push_back({wanted.cpu_mark,
+                      fmt::format("cpu: {} wanted, this machine has {}", format_cores(wanted.cpu),
+                                  format_cores(machine.cpu)),
+                      hint});
+  }
+  if (wanted.memory > machine.memory) {
+    faults.push_back({wanted.memory_mark,
+                      fmt::format("memory: {} wanted, this machine has {}", format_bytes(wanted.memory),
+                                  format_bytes(machine.memory)),
+                      hint});
+  }
+  if (static_cast<std::size_t>(wanted.gpu.value_or(0)) > machine.gpus.size()) {
+    faults.push_back({wanted.gpu_mark,
+                      fmt::format("gpu: {} wanted, this machine has {}", *wanted.gpu, machine.gpus.size()),
+                      hint});
+  }
+}
+
+}  // namespace
+
+Secrets require_what_runs(const Spec& spec, const Plan& plan, const Capacity& machine,
+                          const Environment& environment, const std::string& shown_file) {
+  Secrets secrets;
+  std::vector<Fault> faults;
+  for (const PlannedStep& planned : plan.steps()) {
+    if (planned.state != PlannedStep::State::run && planned.state != PlannedStep::State::undecided) {
+      continue;
+    }
+    check_resources(planned.step->resources, machine, faults);
+    for (const SecretVariable& wanted : planned.step->secrets) {
+      if (secrets.knows(wanted.secret)) {
+        continue;
+      }
+      if (auto value = find_secret(wanted.secret, environment)) {
+        secrets.add(wanted.secret, std::move(*value));
+      } else {
+        faults.push_back({wanted.mark, fmt::format("the secret '{}' is not there", wanted.secret),
+                          fmt::format("set MLPIPE_SECRET_{0}, or write the file {0} into the folder "
+                                      "MLPIPE_SECRETS_DIR",
+                                      wanted.secret)});
+      }
+    }
+  }
+  if (!faults.empty()) {  // a spec that was not read from the file just now holds no text of it
+    const std::string text = read_file(spec.file);
+    Diagnostics diagnostics(shown_file, text);
+    for (Fault& fault : faults) {
+      diagnostics.add(fault.mark, std::move(fault.message), std::move(fault.hint));
+    }
+    diagnostics.throw_if_any();
+  }
+  return secrets;
+}
+
+}  // namespace mlpipe

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+
+#include "pipeline/base/process.hpp"
+#include "pipeline/exec/secrets.hpp"
+#include "pipeline/plan/capacity.hpp"
+#include "pipeline/plan/plan.hpp"
+
+namespace mlpipe {
+
+// Looks whether everything that the plan will or may run can run on this machine, and finds the secrets that
+// it needs. Throws SpecError with what can never fit and the secrets that are missing, at their places in the
+// file, which messages call `shown_file`.
+Secrets require_what_runs(const Spec& spec, const Plan& plan, const Capacity& machine,
+                          const Environment& environment, const std::string& shown_file);
+
+}  // namespace mlpipe
