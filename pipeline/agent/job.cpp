@@ -124,6 +124,7 @@ std::string describe(const Ending& ending) {
 void write_job(const fs::path& job_directory, const Job& job, Durability durability) {
   Json json = {{"arguments", job.arguments},
                {"environment", job.environment},
+               {"labels", job.labels},
                {"secret_variables", job.secret_variables},
                {"work_directory", job.work_directory.string()},
                {"grace_ms", job.grace.count()},
@@ -149,6 +150,7 @@ Job read_job(const fs::path& job_directory) {
     Job read;
     json.at("arguments").get_to(read.arguments);
     json.at("environment").get_to(read.environment);
+    read.labels = json.value("labels", std::map<std::string, std::string>{});
     read.secret_variables = json.value("secret_variables", std::vector<std::string>{});
     read.work_directory = json.at("work_directory").get<std::string>();
     if (json.contains("timeout_ms")) {

@@ -37,6 +37,8 @@ struct Job {
   // becomes the number of the descriptor of that listening socket.
   std::vector<std::string> arguments;
   std::map<std::string, std::string> environment;  // all that the program sees, besides MLPIPE_PROGRESS
+  // What it is, for people and for `cancel`: "pipeline" and "step". The agent makes nothing of it.
+  std::map<std::string, std::string> labels;
   // Variables whose values are secret: they are in no file, the agent gets them from who starts it.
   std::vector<std::string> secret_variables;
   std::filesystem::path work_directory;  // absolute

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "pipeline/agent/job.hpp"
 #include "pipeline/base/error.hpp"
@@ -37,6 +38,26 @@ std::optional<std::string> pipeline_name(const Invocation& invocation) {
   return name != nullptr && name->is_scalar() ? std::optional(name->scalar) : std::nullopt;
 }
 
+// The steps that the job runs for: the one that it was started for, and others that compute the same.
+std::set<std::string> steps_of(const History& history, const Digest& key, const fs::path& directory,
+                               const std::optional<std::string>& pipeline) {
+  std::set<std::string> steps;
+  const auto add = [&](const std::string& of_pipeline, const std::string& step) {
+    if (!step.empty() && (!pipeline || of_pipeline == *pipeline)) {
+      steps.insert(step);
+    }
+  };
+  for (const History::Use& use : history.uses(key)) {
+    add(use.pipeline, use.step);
+  }
+  try {
+    std::map<std::string, std::string> labels = read_job(directory).labels;
+    add(labels["pipeline"], labels["step"]);
+  } catch (const Error&) {  // it is just being laid out, or has just been removed
+  }
+  return steps;
+}
+
 std::vector<RunningJob> running_jobs(const Store& store, const std::optional<std::string>& pipeline) {
   const History history(store);
   std::vector<RunningJob> found;
@@ -47,10 +68,8 @@ std::vector<RunningJob> running_jobs(const Store& store, const std::optional<std
     if (!Digest::is_hex(name) || !FileLock::is_held(store.lock_path(Digest::from_hex(name)))) {
       continue;
     }
-    for (const History::Use& use : history.uses(Digest::from_hex(name))) {
-      if (!pipeline || use.pipeline == *pipeline) {
-        found.push_back({use.step, entry->path()});
-      }
+    for (const std::string& step : steps_of(history, Digest::from_hex(name), entry->path(), pipeline)) {
+      found.push_back({step, entry->path()});
     }
   }
   std::sort(found.begin(), found.end(),

@@ -163,6 +163,7 @@ PreparedJob prepare_job(const Spec& spec, const Plan& plan, const PlannedStep& p
   for (const SecretVariable& secret : step.secrets) {
     job.secret_variables.push_back(secret.variable);
   }
+  job.labels = {{"pipeline", spec.name}, {"step", step.name}};
   job.work_directory = work;
   job.timeout = step.timeout;
   // The index knows the key only once there is a result: until then gc learns here what the job was given.
