@@ -32,17 +32,6 @@ void fit_network_to(const Dataset& dataset, const YamlDocument& config, Network&
   diagnostics.throw_if_any();
 }
 
-// What a batch costs, in multiplications of one pass forward.
-double multiplications(const Network& network, std::int64_t batch) {
-  double sum = 0;
-  for (const Layer& layer : network.layers) {
-    const bool slides = std::holds_alternative<Convolution>(layer.operation);
-    const double places = slides ? static_cast<double>(layer.output[1] * layer.output[2]) : 1;
-    sum += static_cast<double>(layer.parameters) * places;
-  }
-  return sum * static_cast<double>(batch);
-}
-
 // Threads that share little work wait for each other more than they compute: far more on a machine that is
 // busy with other things. The choice hangs on the network and the cores alone, so that the same request gives
 // the same bytes.
@@ -51,7 +40,8 @@ int choose_threads(const TrainingJob& job, const Training& training) {
   if (training.threads) {
     return static_cast<int>(*training.threads);
   }
-  const bool small = multiplications(training.network, training.batch) < worth_sharing;
+  const bool small =
+      training.network.multiplications() * static_cast<double>(training.batch) < worth_sharing;
   return small ? 1 : job.cores.value_or(available_cores());
 }
 
