@@ -16,6 +16,7 @@ struct Column {
   std::string name;
   float least = 0;  // smallest and largest value seen in training, in the data's own units
   float most = 0;
+  std::vector<std::string> categories = {};  // a raw value is the index of one; empty: it is a number
 };
 
 // A model artifact: a folder that holds model.yaml (this) and weights.safetensors. Only deterministic
