@@ -9,6 +9,7 @@
 #include "pipeline/base/schema.hpp"
 #include "pipeline/base/yaml.hpp"
 #include "pipeline/model/shape.hpp"
+#include "pipeline/model/task.hpp"
 
 namespace mlpipe {
 
@@ -69,11 +70,12 @@ const Schema& network_schema();
 // Reads a list of layers; every fault becomes a diagnostic at its place. Shapes are not inferred yet.
 Network read_network(const YamlNode& list, Diagnostics& diagnostics);
 
-// Gives every layer its shapes and parameter count, from the shape of an example and, when it is known, the
-// number of classes (which `linear: auto` takes, and which the output is checked against). A layer that does
-// not fit becomes a diagnostic that names it, at its place, and ends the inference with false.
-bool infer_shapes(Network& network, const Shape& input, std::optional<std::int64_t> classes,
-                  Diagnostics& diagnostics);
+// Gives every layer its shapes and parameter count, from the shape of an encoded example and, when it is
+// known, the number of labels (regression: of target columns). Task and labels say what `linear: auto` takes
+// and what the output is checked against. A layer that does not fit becomes a diagnostic that names it, at
+// its place, and ends the inference with false.
+bool infer_shapes(Network& network, const Shape& input, std::optional<std::int64_t> labels,
+                  Diagnostics& diagnostics, Task task = Task::classification);
 
 // The network as a YAML list, a layer a line, each line indented by `indent` spaces. Everything that
 // read_network fills in by itself is written out, so the text means the same for ever.

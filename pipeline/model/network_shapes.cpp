@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "pipeline/base/text.hpp"
 #include "pipeline/model/network.hpp"
 
 namespace mlpipe {
@@ -98,7 +99,20 @@ std::string layer_label(std::size_t index, const Operation& operation) {
   return fmt::format("layer {} ({})", index + 1, layer_name(operation));
 }
 
-bool check_output(const Network& network, std::optional<std::int64_t> classes, Diagnostics& diagnostics) {
+// "and the data has 3 classes"
+std::string wanted_outputs(Task task, std::int64_t outputs) {
+  switch (task) {
+    case Task::binary:
+      return "and task: binary takes one, for the second of the two labels";
+    case Task::regression:
+      return fmt::format("and the data has {}", count_of(static_cast<std::size_t>(outputs), "target"));
+    default:
+      return fmt::format("and the data has {} classes", outputs);
+  }
+}
+
+bool check_output(const Network& network, Task task, std::optional<std::int64_t> outputs,
+                  Diagnostics& diagnostics) {
   const Layer& last = network.layers.back();
   const std::string label = layer_label(network.layers.size() - 1, last.operation);
   if (last.output.size() != 1) {
@@ -108,10 +122,11 @@ bool check_output(const Network& network, std::optional<std::int64_t> classes, D
         "end it with flatten, linear: auto");
     return false;
   }
-  if (classes && last.output.front() != *classes) {
+  if (outputs && last.output.front() != *outputs) {
     diagnostics.add(last.mark,
-                    fmt::format("{}: the network ends with {} outputs, and the data has {} classes", label,
-                                last.output.front(), *classes),
+                    fmt::format("{}: the network ends with {}, {}", label,
+                                count_of(static_cast<std::size_t>(last.output.front()), "output"),
+                                wanted_outputs(task, *outputs)),
                     "write linear: auto as the last layer with numbers");
     return false;
   }
@@ -120,12 +135,13 @@ bool check_output(const Network& network, std::optional<std::int64_t> classes, D
 
 }  // namespace
 
-bool infer_shapes(Network& network, const Shape& input, std::optional<std::int64_t> classes,
-                  Diagnostics& diagnostics) {
+bool infer_shapes(Network& network, const Shape& input, std::optional<std::int64_t> labels,
+                  Diagnostics& diagnostics, Task task) {
+  const std::optional<std::int64_t> outputs = network_outputs(task, labels);
   Shape current = input;
   for (std::size_t i = 0; i < network.layers.size(); ++i) {
     Layer& layer = network.layers[i];
-    ShapeRule rule(current, classes);
+    ShapeRule rule(current, outputs);
     layer.input = current;
     try {
       layer.output = std::visit(rule, layer.operation);
@@ -145,7 +161,7 @@ bool infer_shapes(Network& network, const Shape& input, std::optional<std::int64
     }
     current = layer.output;
   }
-  return network.layers.empty() || check_output(network, classes, diagnostics);
+  return network.layers.empty() || check_output(network, task, outputs, diagnostics);
 }
 
 }  // namespace mlpipe
