@@ -8,6 +8,7 @@
 #include "pipeline/base/file.hpp"
 #include "pipeline/base/text.hpp"
 #include "trainer/network/runtime.hpp"
+#include "trainer/network/torchscript.hpp"
 #include "trainer/training/loop.hpp"
 #include "trainer/training/progress.hpp"
 
@@ -40,8 +41,7 @@ int choose_threads(const TrainingJob& job, const Training& training) {
   if (training.threads) {
     return static_cast<int>(*training.threads);
   }
-  const bool small =
-      training.network.multiplications() * static_cast<double>(training.batch) < worth_sharing;
+  const bool small = training.network.multiplications() * static_cast<double>(training.batch) < worth_sharing;
   return small ? 1 : job.cores.value_or(available_cores());
 }
 
@@ -76,7 +76,11 @@ void make_folder(const std::filesystem::path& path) {
 
 // The weights first: model.yaml names their digest, so a folder with a model.yaml is complete.
 void write_artifact(Model& model, const std::vector<NamedTensor>& weights,
-                    const std::filesystem::path& directory) {
+                    const std::filesystem::path& directory, std::ostream& out) {
+  if (const auto reason = write_torchscript(model.network, weights, directory / torchscript_file)) {
+    out << fmt::format("no {}: this libtorch cannot write TorchScript: {}", torchscript_file, *reason)
+        << std::endl;
+  }
   write_safetensors(directory / weights_file, weights);
   model.weights = digest_of_file(directory / weights_file);
   write_model(model, directory);
@@ -114,7 +118,7 @@ Metrics run_training(const TrainingJob& job, const StopRequest& stop, std::ostre
       train_network(training, {inputs, examples.classes}, {held_out, held_out_examples.classes}, stop,
                     [&](const EpochResult& epoch) { progress.epoch_ended(epoch); });
 
-  write_artifact(model, trained.weights, job.model_directory);
+  write_artifact(model, trained.weights, job.model_directory, out);
   const Predictor predictor = Predictor::load(job.model_directory);
   const Evaluation evaluation = evaluate(predictor, held_out_examples);
   write_held_out(model, held_out_examples, evaluation, job.report_directory);
