@@ -44,7 +44,7 @@ class Filler {
         augmentation_(augmentation),
         batch_(options.batch),
         raw_values_(element_count(raw)),
-        input_values_(raw_values_) {}
+        input_values_(preprocessing.encoded_values(raw_values_)) {}
 
   Slot make_slot(const AllocateBytes& bytes) const {
     Slot slot;

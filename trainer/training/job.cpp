@@ -10,6 +10,7 @@
 #include "pipeline/base/file.hpp"
 #include "pipeline/base/text.hpp"
 #include "trainer/network/runtime.hpp"
+#include "trainer/network/torchscript.hpp"
 #include "trainer/training/checkpoint.hpp"
 #include "trainer/training/device.hpp"
 #include "trainer/training/loop.hpp"
@@ -38,17 +39,6 @@ void fit_network_to(const Dataset& dataset, const Shape& input, Task task, const
   diagnostics.throw_if_any();
 }
 
-// What a batch costs, in multiplications of one pass forward.
-double multiplications(const Network& network, std::int64_t batch) {
-  double sum = 0;
-  for (const Layer& layer : network.layers) {
-    const bool slides = std::holds_alternative<Convolution>(layer.operation);
-    const double places = slides ? static_cast<double>(layer.output[1] * layer.output[2]) : 1;
-    sum += static_cast<double>(layer.parameters) * places;
-  }
-  return sum * static_cast<double>(batch);
-}
-
 // Threads that share little work wait for each other more than they compute: far more on a machine that is
 // busy with other things. The choice hangs on the network and the cores alone, so that the same request gives
 // the same bytes.
@@ -57,7 +47,7 @@ int choose_threads(const TrainingJob& job, const Training& training) {
   if (training.threads) {
     return static_cast<int>(*training.threads);
   }
-  const bool small = multiplications(training.network, training.batch) < worth_sharing;
+  const bool small = training.network.multiplications() * static_cast<double>(training.batch) < worth_sharing;
   return small ? 1 : job.cores.value_or(available_cores());
 }
 
@@ -140,7 +130,11 @@ void make_folder(const std::filesystem::path& path) {
 
 // The weights first: model.yaml names their digest, so a folder with a model.yaml is complete.
 void write_artifact(Model& model, const std::vector<NamedTensor>& weights,
-                    const std::filesystem::path& directory) {
+                    const std::filesystem::path& directory, std::ostream& out) {
+  if (const auto reason = write_torchscript(model.network, weights, directory / torchscript_file)) {
+    out << fmt::format("no {}: this libtorch cannot write TorchScript: {}", torchscript_file, *reason)
+        << std::endl;
+  }
   write_safetensors(directory / weights_file, weights);
   model.weights = digest_of_file(directory / weights_file);
   write_model(model, directory);
@@ -231,7 +225,7 @@ std::optional<TrainingOutcome> run_training(const TrainingJob& job, const StopRe
   if (!first) {
     return std::nullopt;
   }
-  write_artifact(model, trained.weights, job.model_directory);
+  write_artifact(model, trained.weights, job.model_directory, out);
   TrainingOutcome outcome = {write_report(job, training, dataset, trained), trained.seconds,
                              trained.seconds_beside};
   if (checkpoints) {
