@@ -38,7 +38,7 @@ TEST(Training, ReadsEveryKey) {
   ASSERT_TRUE(outcome.faults.empty()) << outcome.faults.front().message;
   const Training& training = outcome.training;
   EXPECT_EQ(std::get<CsvSource>(training.data.source).file, "data/digits.csv");
-  EXPECT_EQ(std::get<CsvSource>(training.data.source).target, "digit");
+  EXPECT_EQ(std::get<CsvSource>(training.data.source).targets, std::vector<std::string>{"digit"});
   EXPECT_EQ(training.data.shape, (Shape{1, 8, 8}));
   EXPECT_EQ(training.data.split->test, 0.25);
   EXPECT_EQ(training.data.split->seed, 7U);
@@ -132,8 +132,9 @@ TEST(Training, RefusesWhatCannotBe) {
   EXPECT_EQ(first_fault("data: { csv: a.csv }" + network), "the key 'target' is missing");
   EXPECT_NE(first_fault("data: { target: x }" + network).find("this names none"), std::string::npos);
   EXPECT_NE(first_fault("data: { csv: a, npz: b, target: x }" + network).find("several"), std::string::npos);
-  EXPECT_NE(first_fault("data: { npz: a, target: x }" + network).find("column"), std::string::npos);
-  EXPECT_NE(first_fault("data: a.csv" + network).find("no .npz file"), std::string::npos);
+  EXPECT_NE(first_fault("data: { npz: a, target: x }" + network).find("target is for data from csv"),
+            std::string::npos);
+  EXPECT_NE(first_fault("data: a.csv" + network).find("no .npz or .safetensors file"), std::string::npos);
   EXPECT_NE(first_fault("data: { npz: a, shape: [8, 8] }" + network).find("a shape is"), std::string::npos);
   EXPECT_NE(first_fault("data: { npz: { file: a, test-images: x } }" + network).find("belong together"),
             std::string::npos);
@@ -175,6 +176,10 @@ TEST(Training, NamesTheDataFiles) {
   EXPECT_EQ(files("data: { npz: { file: a, images: x } }"), Names{"a"});
   EXPECT_EQ(files("data: { idx: { images: a, labels: b, test-images: c, test-labels: d } }"),
             (Names{"a", "b", "c", "d"}));
+  EXPECT_EQ(files("data: { csv: { train: a.csv, test: b.csv }, target: x }"), (Names{"a.csv", "b.csv"}));
+  EXPECT_EQ(files("data: { folder: images }"), Names{"images"});
+  EXPECT_EQ(files("data: { folder: { train: a, test: b } }"), (Names{"a", "b"}));
+  EXPECT_EQ(files("data: { safetensors: { file: a.safetensors } }"), Names{"a.safetensors"});
   EXPECT_EQ(files("data: [1, 2]"), Names{});
   EXPECT_EQ(files("data: { csv: { a: b }, idx: x, npz: [] }"), Names{});
   EXPECT_EQ(files("nothing"), Names{});
