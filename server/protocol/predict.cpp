@@ -106,6 +106,11 @@ void append_version(JsonBuffer& out, const ModelVersion& version) {
   append_text(out, version.label());
 }
 
+// The columns, where the innermost lists of an input are rows of them.
+std::span<const Column> rows_of_table(const Model& model) {
+  return model.input_shape.size() == 1 ? std::span<const Column>(model.columns) : std::span<const Column>();
+}
+
 Response answer_prediction(const ModelVersion& version, const Request& request) {
   require_json_type(request);
   const JsonBody body(request);
@@ -114,7 +119,7 @@ Response answer_prediction(const ModelVersion& version, const Request& request) 
     throw RequestError(400, R"(data: it is missing, send {"data": [numbers]})");
   }
   const Examples examples =
-      examples_from(version.model(), read_numbers(*data, "data", version.model().columns));
+      examples_from(version.model(), read_numbers(*data, "data", rows_of_table(version.model())));
   require_indices(version.model(), examples.rows, "data");
   std::vector<float> scores;
   try {
