@@ -55,7 +55,11 @@ Preprocessing read_preprocessing(const YamlNode& node, const Model& model, Diagn
   }
   preprocessing.offset = numbers_of(node.find("offset"));
   preprocessing.divisor = numbers_of(node.find("divisor"));
-  preprocessing.categories = category_counts(model.columns);
+  if (!model.network.index_count()) {
+    preprocessing.categories = category_counts(model.columns);
+  } else if (preprocessing.kind != Preprocessing::Kind::none) {
+    diagnostics.add(node, "the network begins with an embedding, which takes numbers as they are");
+  }
   const std::size_t values = preprocessing.encoded_values(model.values());
   const std::size_t count = preprocessing.offset.size();
   const bool for_channels =
@@ -260,8 +264,8 @@ Model read_model(const std::filesystem::path& directory) {
                     fmt::format("a binary model has two labels, and this has {}", model.labels.size()));
   }
   model.target = read_target(root.find("target"), model, diagnostics);
-  model.preprocessing = read_preprocessing(*root.find("preprocessing"), model, diagnostics);
   model.network = read_network(*root.find("network"), diagnostics);
+  model.preprocessing = read_preprocessing(*root.find("preprocessing"), model, diagnostics);
   if (!model.network.layers.empty()) {
     infer_shapes(model.network, model.network_input(), static_cast<std::int64_t>(model.labels.size()),
                  diagnostics, model.task);

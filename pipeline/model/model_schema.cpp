@@ -44,7 +44,7 @@ Schema make_model_schema() {
        optional("pixels", range),
        required("labels", list("the labels, in the order of the scores; regression: the names of the targets",
                                text("a label"))),
-       optional("target", target), required("preprocessing", scaling), required("network", network_schema()),
+       optional("target", target), required("preprocessing", scaling), required("network", layers_schema()),
        required("weights",
                 keys("the weights", {required("sha256", text("the SHA-256 of weights.safetensors"))}))});
 }
