@@ -1,12 +1,12 @@
 // A form from a table's columns: for each its name and the range that training saw, with a slider and a number,
-// or a choice of its categories.
-function makeForm(form, columns, onChange) {
+// or a choice of its categories. `whole`: only whole numbers will do.
+function makeForm(form, columns, whole, onChange) {
   form.replaceChildren();
   const inputs = columns.map((column, i) => {
     if (column.categories) return makeChoice(form, column, i, onChange);
     const { name, range: [least, most] } = column;
-    const middle = Number(((least + most) / 2).toPrecision(3));
-    const step = most > least ? Math.pow(10, Math.floor(Math.log10((most - least) / 100))) : 1;
+    const middle = whole ? Math.floor((least + most) / 2) : Number(((least + most) / 2).toPrecision(3));
+    const step = !whole && most > least ? Math.pow(10, Math.floor(Math.log10((most - least) / 100))) : 1;
     const label = document.createElement("label");
     label.htmlFor = `column-${i}`;
     label.textContent = name + " ";

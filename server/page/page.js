@@ -101,8 +101,8 @@ function isDrawn(described) {
 
 // Everything that the page's inputs depend on; when it stays the same, they keep what was put in.
 function signatureOf(described) {
-  const { task, image, shape, range, columns, labels } = described;
-  return JSON.stringify({ task, image, shape, range, columns, labels });
+  const { task, image, shape, range, indices, columns, labels } = described;
+  return JSON.stringify({ task, image, shape, range, indices, columns, labels });
 }
 
 async function learnModel() {
@@ -138,7 +138,7 @@ function buildInputs() {
     element("clear").onclick = area.clear;
     showPreview(element("preview"), blank, height, width, model.range);
   } else if (model.columns.length > 0) {
-    values = makeForm(element("form"), model.columns, ask);
+    values = makeForm(element("form"), model.columns, model.indices !== undefined, ask);
   } else {
     values = makeNumberField(element("form"), model.shape.reduce((one, other) => one * other, 1), ask);
   }

@@ -173,6 +173,9 @@ Response describe_model(const Engine& engine) {
   fmt::format_to(std::back_inserter(out), R"(,"task":"{}","image":{},"shape":[{}],"range":)",
                  task_name(model.task), model.is_image(), fmt::join(model.input_shape, ","));
   append_numbers(out, std::array{model.least, model.most});
+  if (const auto indices = model.network.index_count()) {
+    fmt::format_to(std::back_inserter(out), R"(,"indices":{})", *indices);
+  }
   append_raw(out, R"(,"columns":[)");
   for (std::size_t i = 0; i < model.columns.size(); ++i) {
     append_raw(out, i > 0 ? R"(,{"name":)" : R"({"name":)");

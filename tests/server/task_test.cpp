@@ -129,6 +129,7 @@ TEST(Embedding, TakesOnlyItsIndices) {
   model.network.layers.push_back({Embedding{5, 2}, {}, {}, {}, 0});
   const Routes routes(model);
   EXPECT_EQ(routes.predict("[0, 4]").status, 200);
+  EXPECT_EQ(Json::parse(routes.get("/model").body).at("indices"), 5);
   EXPECT_EQ(error_in(routes.predict("[[0, 4], [5, 0]]")),
             "data: example 1, value 0: 5 is no whole number from 0 to 4");
   EXPECT_EQ(error_in(routes.predict("[0, -1]")),
