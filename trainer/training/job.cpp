@@ -207,6 +207,9 @@ std::optional<TrainingOutcome> run_training(const TrainingJob& job, const StopRe
   const int threads = choose_threads(job, training);
   set_compute_threads(threads);
   if (first) {
+    for (const std::string& left_out : dataset.skipped) {
+      out << left_out << "\n";
+    }
     out << opening_line(dataset, training, threads, group) << std::endl;
   }
 
