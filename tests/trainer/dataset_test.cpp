@@ -271,6 +271,28 @@ TEST(FitPreprocessing, FitsEachChannel) {
   EXPECT_EQ(channels.divisor, (Values{10, 3}));
 }
 
+TEST(FitPreprocessing, GivesAnEmbeddingItsNumbersAsTheyAre) {
+  Network network;
+  network.layers.push_back({Embedding{4, 2}, {}, {}, {}, 0});
+  Dataset dataset = dataset_of({0, 3, 1, 2}, {2});
+  dataset.columns = {{"color", 0, 1, {"blue", "red"}}, {"word", 2, 3}};
+  dataset.held_out = whole_part(in_memory({1, 3}, 2), {}, "held out");
+  TrainingData data;
+  const Preprocessing fitted = fit_preprocessing(data, dataset, network);
+  EXPECT_EQ(fitted.kind, Preprocessing::Kind::none);
+  EXPECT_TRUE(fitted.categories.empty());
+
+  const auto fault = [&] { return fault_of([&] { fit_preprocessing(data, dataset, network); }); };
+  dataset.held_out = whole_part(in_memory({1, 4}, 2), {}, "held out");
+  EXPECT_NE(fault().find("held out: the column 'word' holds 4, and the embedding has the entries 0 to 3"),
+            std::string::npos)
+      << fault();
+  dataset.held_out = whole_part(in_memory({-1, 3}, 2), {}, "held out");
+  EXPECT_NE(fault().find("the column 'color' holds -1"), std::string::npos) << fault();
+  data.scale = Preprocessing::Kind::minmax;
+  EXPECT_NE(fault().find("takes numbers as they are"), std::string::npos);
+}
+
 TEST(FitPreprocessing, LeavesCategoriesAsTheyAre) {
   Dataset dataset = dataset_of({0, 10, 1, 20, 1, 30}, {2});
   dataset.columns = {{"color", 0, 1, {"blue", "red"}}, {"size", 10, 30}};

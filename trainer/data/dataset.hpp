@@ -38,8 +38,11 @@ Dataset read_dataset(const TrainingData& data, Task task);
 
 // What makes the network's input of an example: the categories of the columns become one value each, and what
 // is a number is scaled as `data` asks for, fitted on the training part: in a table each column by itself, in
-// images all pixels alike or each channel.
-Preprocessing fit_preprocessing(const TrainingData& data, const Dataset& dataset);
+// images all pixels alike or each channel. A network that begins with an embedding takes numbers as they are,
+// categories too: throws UsageError for one that the embedding has no entry for, and for a scale that is
+// asked for.
+Preprocessing fit_preprocessing(const TrainingData& data, const Dataset& dataset,
+                                const Network& network = {});
 
 // How many threads to load batches with: what `data` says, otherwise none for what only has to be copied.
 int loader_workers(const TrainingData& data, const Dataset& dataset);

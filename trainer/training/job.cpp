@@ -86,7 +86,7 @@ Model describe_model(const std::string& name, const Dataset& dataset, const Trai
   }
   model.labels = dataset.labels;
   model.target = scale_of(dataset.training.targets);
-  model.preprocessing = fit_preprocessing(training.data, dataset);
+  model.preprocessing = fit_preprocessing(training.data, dataset, training.network);
   return model;
 }
 
