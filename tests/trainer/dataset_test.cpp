@@ -222,6 +222,18 @@ TEST_F(DatasetTest, ARegressionHasTargetsInTheirOwnUnits) {
             std::string::npos);
 }
 
+TEST_F(DatasetTest, ThreadsLoadWhatIsNotOnlyCopied) {
+  TrainingData data;
+  data.source = CsvSource{write("w.csv", "a,kind\n1,x\n2,y\n3,x\n4,y\n5,x\n6,y\n"), {"kind"}};
+  const auto workers = [&] { return loader_workers(data, read_dataset(data, Task::classification)); };
+  data.split = Split{0.5, 0};
+  EXPECT_EQ(workers(), 0);
+  data.memory = 10;
+  EXPECT_EQ(workers(), 1);
+  data.workers = 3;
+  EXPECT_EQ(workers(), 3);
+}
+
 TEST_F(DatasetTest, BinaryTellsTwoLabelsApart) {
   TrainingData data;
   data.source = CsvSource{write("b.csv", "a,kind\n1,x\n2,y\n3,z\n4,x\n"), {"kind"}};

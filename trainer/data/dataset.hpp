@@ -24,7 +24,8 @@ struct Dataset {
   Part held_out;
   Statistics statistics;             // of the training part
   std::vector<std::string> skipped;  // what was left out, and why, a line each
-  bool is_decoded = false;           // examples cost more than copying them
+  bool is_decoded = false;           // examples are decoded anew whenever they are read
+  bool is_large = false;             // more than is to be in memory: examples may have to come from the disk
 
   std::size_t values() const { return element_count(shape); }
   bool is_image() const { return shape.size() == 3; }
@@ -44,7 +45,8 @@ Dataset read_dataset(const TrainingData& data, Task task);
 Preprocessing fit_preprocessing(const TrainingData& data, const Dataset& dataset,
                                 const Network& network = {});
 
-// How many threads to load batches with: what `data` says, otherwise none for what only has to be copied.
+// How many threads to load batches with: what `data` says, otherwise none for what only has to be copied
+// within the memory.
 int loader_workers(const TrainingData& data, const Dataset& dataset);
 
 }  // namespace mlpipe
