@@ -1,6 +1,8 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <random>
 #include <sstream>
 
 #include "pipeline/base/error.hpp"
@@ -83,12 +85,116 @@ TEST_F(TrainingTest, LearnsToTellIrisesApartWithEveryOptimizer) {
   }
 }
 
+TEST_F(TrainingTest, LearnsWithEverySchedulePrecisionAndSelection) {
+  const std::string network = "network: [linear: auto]\noptimizer: { adam: { lr: 0.05 } }\nepochs: 40\n";
+  for (const std::string more :
+       {"schedule: cosine", "schedule: { step: { every: 15, factor: 0.3, warmup: 2 } }",
+        "schedule: { plateau: { patience: 15 } }", "clip: 0.5", "precision: bf16", "label-smoothing: 0.1",
+        "class-weights: balanced", "select: best"}) {
+    EXPECT_GE(accuracy_of(train(iris(network + more))), 0.9) << more;
+  }
+}
+
+TEST_F(TrainingTest, EarlyStoppingEndsIt) {
+  const Metrics metrics =
+      train(iris("network: [linear: auto]\noptimizer: { adam: { lr: 0.05 } }\nepochs: 500\n"
+                 "early-stopping: { metric: accuracy, patience: 20 }\nselect: best\n"));
+  EXPECT_LT(metrics.epochs, 500);
+  EXPECT_EQ(metrics.epoch, metrics.epochs - 20);
+  EXPECT_GE(accuracy_of(metrics), 0.9);
+}
+
+TEST_F(TrainingTest, TheBestEpochIsTheOneWithTheBestMetric) {
+  const Metrics metrics =
+      train(iris("network: [linear: auto]\noptimizer: { sgd: { lr: 3 } }\nepochs: 30\nselect: best\n"));
+  double best = 0;
+  std::int64_t first = 0;
+  std::istringstream lines(read_file(path("run/report/metrics.jsonl")));
+  for (std::string line; std::getline(lines, line);) {
+    const auto json = nlohmann::json::parse(line);
+    if (json.contains("accuracy") && json["accuracy"] > best) {
+      best = json["accuracy"];
+      first = json["epoch"];
+    }
+  }
+  EXPECT_EQ(metrics.epoch, first);
+  EXPECT_DOUBLE_EQ(accuracy_of(metrics), best);
+}
+
+TEST_F(TrainingTest, ALinearSvmTellsIrisesApart) {
+  const Metrics metrics =
+      train(iris("task: svm\nnetwork: [linear: auto]\noptimizer: { adam: { lr: 0.05, weight-decay: 0.001 } "
+                 "}\nepochs: 60\nbatch: 16\n"));
+  EXPECT_GE(accuracy_of(metrics), 0.9);
+  EXPECT_EQ(read_model(path("run/model")).task, Task::svm);
+}
+
+// Two clouds of points, and numbers that hang on them in a straight line.
+class TableTest : public TrainingTest {
+ protected:
+  void SetUp() override {
+    std::string text = "a,b,kind,sum,difference\n";
+    std::mt19937 random(4);
+    for (int i = 0; i < 200; ++i) {
+      const double a = static_cast<double>(random() % 1000) / 100;
+      const double b = static_cast<double>(random() % 1000) / 100;
+      text += fmt::format("{},{},{},{},{}\n", a, b, a + b > 10 ? "yes" : "no", 100 * (a + b), a - b);
+    }
+    write_file_atomically(path("table.csv"), text);
+  }
+  std::string table(const std::string& target, const std::string& columns, const std::string& rest) {
+    std::string text = read_file(path("table.csv"));
+    std::string kept;
+    std::istringstream lines(text);
+    const std::vector<std::string> names = {"a", "b", "kind", "sum", "difference"};
+    for (std::string line; std::getline(lines, line);) {
+      const std::vector<std::string> cells = split(line, ',');
+      std::vector<std::string> chosen;
+      for (std::size_t i = 0; i < names.size(); ++i) {
+        if (columns.find(names[i]) != std::string::npos) {
+          chosen.push_back(cells[i]);
+        }
+      }
+      kept += join(chosen, ",") + "\n";
+    }
+    write_file_atomically(path("kept.csv"), kept);
+    return "data: { csv: " + path("kept.csv").string() + ", target: " + target + " }\n" + rest;
+  }
+};
+
+TEST_F(TableTest, LearnsOneOfTwo) {
+  const Metrics metrics =
+      train(table("kind", "a, b, kind",
+                  "task: binary\nnetwork: [linear: auto]\noptimizer: { adam: { lr: 0.05 } }\n"
+                  "epochs: 60\nclass-weights: balanced\nlabel-smoothing: 0.02\n"));
+  EXPECT_GE(accuracy_of(metrics), 0.9);
+  EXPECT_GE(metrics.held_out.find("roc_auc").value(), 0.97);
+}
+
+TEST_F(TableTest, LearnsNumbersInTheirOwnUnits) {
+  for (const std::string loss : {"mse", "mae", "huber"}) {
+    const Metrics metrics =
+        train(table("[sum, difference]", "a, b, sum, difference",
+                    "task: regression\nnetwork: [linear: auto]\noptimizer: { adam: { lr: 0.05 } }\n"
+                    "schedule: cosine\nepochs: 60\nloss: " +
+                        loss + "\n"));
+    EXPECT_GE(metrics.held_out.find("r2").value(), 0.99) << loss;
+    EXPECT_LT(metrics.held_out.find("mae_of_sum").value(), 30) << loss;
+    const std::vector<float> answer = Predictor::load(path("run/model")).predict(std::vector<float>{3, 2}, 1);
+    ASSERT_EQ(answer.size(), 2U);
+    EXPECT_NEAR(answer[0], 500, 60) << loss;
+    EXPECT_NEAR(answer[1], 1, 0.6) << loss;
+  }
+}
+
 TEST_F(TrainingTest, TwoRunsGiveTheSameBytes) {
   const std::string config = digits(std::string(small_cnn) + "epochs: 2\nseed: 4\nthreads: 2\n");
   train(config, "first");
   train(config, "second");
   for (const char* file :
-       {"model/model.yaml", "model/weights.safetensors", "report/metrics.json", "report/held-out.jsonl"}) {
+       {"model/model.yaml", "model/weights.safetensors", "report/metrics.json", "report/metrics.jsonl",
+        "report/held-out.jsonl", "report/loss.svg", "report/metric.svg", "report/confusion.svg",
+        "report/model-card.md", "report/tensorboard/events.out.tfevents.0.mlpipe"}) {
     EXPECT_EQ(digest_of_file(path("first") / file), digest_of_file(path("second") / file)) << file;
   }
   train(digits(std::string(small_cnn) + "epochs: 2\nseed: 5\nthreads: 2\n"), "third");

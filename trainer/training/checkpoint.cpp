@@ -110,10 +110,10 @@ std::optional<TrainingState> Checkpoints::read() const {
 }
 
 void Checkpoints::write(const TrainingState& state) const {
-  fs::create_directories(folder_);
   // Written under a name of its own, then named by its bytes; the state is renamed into place after it.
   const fs::path unnamed = folder_ / (std::string(tensors_prefix) + "new");
   try {
+    fs::create_directories(folder_);
     write_safetensors(unnamed, state.tensors);
     const Digest digest = digest_of_file(unnamed);
     fs::rename(unnamed, folder_ / tensors_name(digest));
@@ -122,6 +122,8 @@ void Checkpoints::write(const TrainingState& state) const {
                                {"tensors", digest.hex()},
                                {"state", json_of(state)}};
     write_file_atomically(folder_ / state_file, json.dump() + "\n");
+  } catch (const fs::filesystem_error& error) {
+    throw Error(fmt::format("writing a checkpoint: {}", error.what()));
   } catch (...) {
     sweep();  // a full disk needs the room
     throw;

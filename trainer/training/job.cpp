@@ -13,8 +13,8 @@
 #include "trainer/network/torchscript.hpp"
 #include "trainer/training/checkpoint.hpp"
 #include "trainer/training/device.hpp"
-#include "trainer/training/indices.hpp"
 #include "trainer/training/loop.hpp"
+#include "trainer/training/model_card.hpp"
 #include "trainer/training/process_group.hpp"
 #include "trainer/training/progress.hpp"
 
@@ -86,11 +86,7 @@ Model describe_model(const std::string& name, const Dataset& dataset, const Trai
   }
   model.labels = dataset.labels;
   model.target = scale_of(dataset.training.targets);
-  if (const auto indices = training.network.index_count()) {
-    require_indices(dataset, *indices);  // they stay as they are
-  } else {
-    model.preprocessing = fit_preprocessing(training.data, dataset);
-  }
+  model.preprocessing = fit_preprocessing(training.data, dataset, training.network);
   return model;
 }
 
@@ -187,6 +183,10 @@ Metrics write_report(const TrainingJob& job, const Training& training, const Dat
   metrics.train_samples = dataset.training.count();
   metrics.held_out_samples = dataset.held_out.count();
   answers.write(job.report_directory);
+  write_history(trained.history, metrics.held_out.metrics.front().first, job.report_directory);
+  write_confusion(predictor.model(), metrics.held_out, job.report_directory);
+  write_file_atomically(job.report_directory / "model-card.md",
+                        model_card(predictor.model(), training, metrics, dataset.source));
   write_metrics(metrics, job.report_directory);
   return metrics;
 }
@@ -212,6 +212,9 @@ std::optional<TrainingOutcome> run_training(const TrainingJob& job, const StopRe
   const int threads = choose_threads(job, training);
   set_compute_threads(threads);
   if (first) {
+    for (const std::string& left_out : dataset.skipped) {
+      out << left_out << "\n";
+    }
     out << opening_line(dataset, training, threads, group) << std::endl;
   }
 

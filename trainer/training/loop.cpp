@@ -146,10 +146,10 @@ class Trainer {
         device_(find_device(training_.device)),
         objective_(training_, run.dataset, run.target, device_),
         share_(static_cast<std::size_t>(training_.batch / run.group.size())),
-        examples_(run.dataset.training, run.dataset, run.preprocessing, std::nullopt, training_.network,
-                  objective_, device_, share_, workers()),
+        examples_(run.dataset.training, run.dataset, run.preprocessing, training_.data.augment,
+                  training_.network, objective_, device_, share_, workers()),
         held_out_(run.dataset.held_out, run.dataset, run.preprocessing, std::nullopt, training_.network,
-                  objective_, device_, held_out_at_once, device_.is_cpu() ? 0 : workers()),
+                  objective_, device_, held_out_at_once, workers()),
         batches_((static_cast<std::int64_t>(run.dataset.training.count()) + training_.batch - 1) /
                  training_.batch),
         observe_every_((batches_ * training_.epochs + most_batch_observations - 1) / most_batch_observations),
@@ -205,12 +205,10 @@ class Trainer {
  private:
   static constexpr std::size_t held_out_at_once = 256;
 
-  // Threads that fill batches ahead. What lies in memory is copied faster than a thread is told to.
+  // A GPU does not wait for the processor to fill the next batch.
   int workers() const {
-    if (device_.is_cpu()) {
-      return 0;
-    }
-    return 4;
+    const int wanted = loader_workers(training_.data, run_.dataset);
+    return device_.is_cpu() ? wanted : std::max(wanted, 1);
   }
 
   // Of the training examples, those of this process's share of every batch, in their order.

@@ -7,6 +7,8 @@
 
 #include "pipeline/base/file.hpp"
 #include "pipeline/base/scalar.hpp"
+#include "trainer/training/chart.hpp"
+#include "trainer/training/tensorboard.hpp"
 
 namespace mlpipe {
 namespace {
@@ -36,6 +38,18 @@ std::string example_text(const Model& model, std::span<const float> raw) {
                                : nlohmann::json(categories[static_cast<std::size_t>(raw[i])]).dump();
   }
   return text + "]";
+}
+
+Curve curve_of(const History& history, const std::string& name) {
+  Curve curve = {name, {}};
+  for (const Observation& observation : history) {
+    for (const auto& [value_name, value] : observation.values) {
+      if (value_name == name) {
+        curve.points.emplace_back(static_cast<double>(observation.epoch), value);
+      }
+    }
+  }
+  return curve;
 }
 
 }  // namespace
@@ -75,6 +89,29 @@ void write_metrics(const Metrics& metrics, const std::filesystem::path& director
   json["train_samples"] = metrics.train_samples;
   json["held_out_samples"] = metrics.held_out_samples;
   write_file_atomically(directory / "metrics.json", json.dump(2) + "\n");
+}
+
+void write_history(const History& history, const std::string& metric,
+                   const std::filesystem::path& directory) {
+  std::string lines;
+  for (const Observation& observation : history) {
+    lines += line_of(observation);
+  }
+  write_file_atomically(directory / "metrics.jsonl", lines);
+  std::filesystem::create_directories(directory / "tensorboard");
+  write_file_atomically(directory / "tensorboard" / "events.out.tfevents.0.mlpipe",
+                        tensorboard_events(history));
+  write_file_atomically(
+      directory / "loss.svg",
+      curves_svg("loss", "epoch", {curve_of(history, "train_loss"), curve_of(history, "held_out_loss")}));
+  write_file_atomically(directory / "metric.svg", curves_svg(metric, "epoch", {curve_of(history, metric)}));
+}
+
+void write_confusion(const Model& model, const Evaluation& held_out, const std::filesystem::path& directory) {
+  constexpr std::size_t most_labels = 50;  // more nobody can read
+  if (!held_out.confusion.empty() && model.labels.size() <= most_labels) {
+    write_file_atomically(directory / "confusion.svg", confusion_svg(model.labels, held_out.confusion));
+  }
 }
 
 void HeldOutFile::add(std::size_t first, std::span<const float> raw, std::span<const float> scores) {

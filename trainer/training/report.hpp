@@ -36,6 +36,14 @@ struct Metrics {
 // epoch, parameters, train_samples, held_out_samples; the same bytes for the same training.
 void write_metrics(const Metrics& metrics, const std::filesystem::path& directory);
 
+// What is seen of the training itself: metrics.jsonl, a line (history.hpp) for each observation; the same for
+// TensorBoard, in tensorboard/; the learning curves as loss.svg and, for the metric that says most,
+// metric.svg.
+void write_history(const History& history, const std::string& metric, const std::filesystem::path& directory);
+
+// confusion.svg, where there are 50 labels at most.
+void write_confusion(const Model& model, const Evaluation& held_out, const std::filesystem::path& directory);
+
 // held-out.jsonl, line by line: for each held-out example, in the order of the source,
 // {"row":4,"data":[…raw values, categories as texts…],"label":"7","prediction":"7","scores":[…in the order of
 // the model's labels…]}, for a regression {"row":4,"data":[…],"target":[…],"scores":[…]}. It ends after ten
