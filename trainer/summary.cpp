@@ -36,13 +36,10 @@ Summary summarize(const Request& request) {
   Diagnostics diagnostics(config);
   Training training = read_training(config.root, diagnostics);
   diagnostics.throw_if_any();
-  const YamlNode* word = config.root.find("task");
-  const Task task =
-      word == nullptr ? Task::classification : task_named(word->scalar).value_or(Task::classification);
   Shape input = request.input.empty() ? training.data.shape.value_or(Shape{}) : request.input;
   std::optional<std::int64_t> labels = request.labels;
   if (input.empty()) {
-    const Dataset dataset = read_dataset(training.data, task);
+    const Dataset dataset = read_dataset(training.data, training.task);
     Model model;
     model.input_shape = dataset.shape;
     if (!training.network.index_count()) {
@@ -51,7 +48,7 @@ Summary summarize(const Request& request) {
     input = model.network_input();
     labels = static_cast<std::int64_t>(dataset.labels.size());
   }
-  infer_shapes(training.network, input, labels, diagnostics, task);
+  infer_shapes(training.network, input, labels, diagnostics, training.task);
   diagnostics.throw_if_any();
   return {std::move(training.network), std::move(input)};
 }

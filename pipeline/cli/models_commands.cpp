@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "pipeline/base/error.hpp"
+#include "pipeline/base/file.hpp"
 #include "pipeline/base/scalar.hpp"
 #include "pipeline/base/text.hpp"
 #include "pipeline/cli/commands.hpp"
@@ -11,6 +12,7 @@
 #include "pipeline/cli/find_store.hpp"
 #include "pipeline/cli/json.hpp"
 #include "pipeline/deploy/deployments.hpp"
+#include "pipeline/model/linear_c.hpp"
 #include "pipeline/registry/registry.hpp"
 #include "pipeline/store/store_lock.hpp"
 
@@ -45,6 +47,22 @@ void report_move(const Invocation& invocation, const Release& release, const std
   } else {
     fmt::print(stderr, "{}@{} is {} now\n", release.model, alias, release.label());
   }
+}
+
+// A folder with NAME.c in it, which must not exist yet, as when the files are copied.
+void export_as(const std::string& format, const std::string& name, const std::filesystem::path& artifact,
+               const std::filesystem::path& to) {
+  if (format != "c") {
+    throw UsageError(fmt::format("--format {} is unknown", printable(format)), "the only format is c");
+  }
+  const std::string text = linear_model_as_c(read_model(artifact), read_safetensors(artifact / weights_file));
+  std::error_code error;
+  if (!std::filesystem::create_directory(to, error)) {
+    throw UsageError(fmt::format("making the folder {}: {}", to.string(),
+                                 error ? error.message() : "there is something with this name already"),
+                     "name a folder that does not exist yet");
+  }
+  write_file_atomically(to / (name + ".c"), text);
 }
 
 }  // namespace
@@ -151,7 +169,11 @@ int models_export_command(const Invocation& invocation) {
   }
   const StoreLock in_use = StoreLock::shared(store.directory());
   registry.require_files(release);
-  store.blobs().copy_to(release.artifact, *to);
+  if (invocation.has("--format")) {
+    export_as(*invocation.value("--format"), release.model, store.blobs().path_of(release.artifact), *to);
+  } else {
+    store.blobs().copy_to(release.artifact, *to);
+  }
   if (invocation.json()) {
     fmt::print("{}", release_json(release, registry));
   } else {

@@ -64,7 +64,18 @@ Json to_json(const DeploymentRecord& record, const ServingState& serving) {
   return json;
 }
 
-// The body for /predict: an object as it is, a list as its data, plain numbers as one example.
+// "5.1, red": numbers as numbers, everything else as text.
+Json values_in(std::string_view text) {
+  Json values = Json::array();
+  for (const std::string& part : split(text, ',')) {
+    const std::string word(trim(part));
+    const Json value = Json::parse(word, nullptr, false);
+    values.push_back(value.is_number() || value.is_string() ? value : Json(word));
+  }
+  return values;
+}
+
+// The body for /predict: an object as it is, a list as its data, plain values as one example.
 std::string request_body(const std::string& data) {
   std::string text = data;
   if (data == "-") {
@@ -77,27 +88,41 @@ std::string request_body(const std::string& data) {
     text = *bytes;
   }
   Json json = Json::parse(text, nullptr, false);
-  if (json.is_discarded()) {
-    json = Json::parse("[" + std::string(trim(text)) + "]", nullptr, false);
+  const std::string_view plain = trim(text);
+  if (json.is_discarded() && !plain.empty() && plain.find_first_of("[]{}\n") == std::string_view::npos) {
+    json = values_in(plain);
   }
   if (json.is_object()) {
     return json.dump();
   }
-  if (json.is_number()) {
+  if (json.is_number() || json.is_string()) {
     json = Json::array({json});
   }
   if (!json.is_array()) {
-    throw UsageError("the data is neither JSON nor comma-separated numbers",
+    throw UsageError("the data is neither JSON nor comma-separated values",
                      "as in: mlpipe predict 5.1,3.5,1.4,0.2");
   }
   return Json{{"data", json}}.dump();
 }
 
-void print_prediction(const Json& prediction) {
-  const Json& label = prediction.at("prediction");
-  const std::string text = label.is_string() ? label.get<std::string>() : label.dump();
-  const Json& scores = prediction.at("scores");
-  fmt::print("{}  ({:.1f} %)\n", printable(text), scores.value(text, 0.0) * 100);
+void print_prediction(const Json& answer) {
+  const Json& prediction = answer.at("prediction");
+  if (prediction.is_array()) {  // of a regression with several targets
+    std::vector<std::string> values;
+    for (const Json& value : prediction) {
+      values.push_back(value.dump());
+    }
+    fmt::print("{}\n", join(values, ", "));
+    return;
+  }
+  const std::string text = prediction.is_string() ? prediction.get<std::string>() : prediction.dump();
+  if (answer.contains("scores")) {
+    fmt::print("{}  ({:.1f} %)\n", printable(text), answer["scores"].value(text, 0.0) * 100);
+  } else if (answer.contains("margins")) {
+    fmt::print("{}  (margin {:.3g})\n", printable(text), answer["margins"].value(text, 0.0));
+  } else {
+    fmt::print("{}\n", printable(text));
+  }
 }
 
 }  // namespace

@@ -106,6 +106,24 @@ std::vector<std::string> read_names(const YamlNode& list, const char* what, Diag
   return names;
 }
 
+// It says again what the labels say, for readers that know nothing of tasks.
+void check_output(const YamlNode* output, const Model& model, Diagnostics& diagnostics) {
+  const auto shape_of = [](const YamlNode& list) {
+    Shape shape;
+    for (const YamlNode& size : list.items) {
+      shape.push_back(as_integer(size).value_or(0));
+    }
+    return shape;
+  };
+  if (output != nullptr && shape_of(*output->find("shape")) != model.output_shape()) {
+    diagnostics.add(
+        *output,
+        fmt::format("the output has the shape {}, and an answer has one value for each of "
+                    "{}",
+                    shape_text(shape_of(*output->find("shape"))), count_of(model.labels.size(), "label")));
+  }
+}
+
 std::vector<Column> read_columns(const YamlNode* list, Diagnostics& diagnostics) {
   std::vector<Column> columns;
   if (list == nullptr) {
@@ -178,9 +196,11 @@ std::string values_text(const Column& column) {
 }
 
 std::string model_text(const Model& model) {
-  std::string text = fmt::format("mlpipe-model: {}\nname: {}\ntask: {}\ninput: {{name: {}, shape: {}}}\n",
-                                 newest_format, quoted(model.name), task_name(model.task),
-                                 quoted(model.input_name), shape_text(model.input_shape));
+  std::string text = fmt::format(
+      "mlpipe-model: {}\nname: {}\ntask: {}\ninput: {{name: {}, dtype: FP32, shape: {}}}\n"
+      "output: {{name: scores, dtype: FP32, shape: {}}}\n",
+      newest_format, quoted(model.name), task_name(model.task), quoted(model.input_name),
+      shape_text(model.input_shape), shape_text(model.output_shape()));
   if (model.columns.empty()) {
     text +=
         fmt::format("pixels: {{least: {}, most: {}}}\n", number_text(model.least), number_text(model.most));
@@ -259,6 +279,7 @@ Model read_model(const std::filesystem::path& directory) {
     model.most = number_of(*pixels, "most");
   }
   model.labels = read_names(*root.find("labels"), "label", diagnostics);
+  check_output(root.find("output"), model, diagnostics);
   if (model.task == Task::binary && model.labels.size() != 2) {
     diagnostics.add(*root.find("labels"),
                     fmt::format("a binary model has two labels, and this has {}", model.labels.size()));

@@ -52,6 +52,8 @@ struct Model {
   std::size_t encoded_values() const { return preprocessing.encoded_values(values()); }
   // What the network takes: the raw shape, or [encoded_values()] where categories were encoded.
   Shape network_input() const;
+  // Of one answer: a value for each label.
+  Shape output_shape() const { return {static_cast<std::int64_t>(labels.size())}; }
   bool is_image() const { return columns.empty() && input_shape.size() == 3; }
 };
 

@@ -130,6 +130,12 @@ Training read_training(const YamlNode& train, Diagnostics& diagnostics) {
   training.task = task_named(text_or(train.find("task"), "classification")).value_or(Task::classification);
   training.data = read_training_data(*train.find("data"), training.task, diagnostics);
   training.network = read_network(network, diagnostics);
+  if (training.network.index_count() &&
+      training.data.scale.value_or(Preprocessing::Kind::none) != Preprocessing::Kind::none) {
+    diagnostics.add(*train.find("data")->find("scale"),
+                    "the network begins with an embedding, which takes the data's numbers as they are",
+                    "take scale out");
+  }
   training.loss = read_loss(train, training.task, diagnostics);
   training.optimizer = read_optimizer(train.find("optimizer"), diagnostics);
   training.schedule = read_schedule(train.find("schedule"));

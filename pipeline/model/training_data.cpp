@@ -211,8 +211,9 @@ std::optional<Shape> read_shape(const YamlNode& list, Diagnostics& diagnostics) 
   for (const YamlNode& size : list.items) {
     shape.push_back(integer_or(&size, 0));
   }
-  if (shape.size() != 1 && shape.size() != 3) {
-    diagnostics.add(list, fmt::format("a shape is [values] or [channels, height, width], and this is {}",
+  if (shape.empty() || shape.size() > 3) {
+    diagnostics.add(list, fmt::format("a shape is [values], [channels, length] or [channels, height, width], "
+                                      "and this is {}",
                                       shape_text(shape)));
   } else if (element_count(shape) > most_values) {
     diagnostics.add(

@@ -103,8 +103,10 @@ std::vector<SchemaKey> image_keys() {
 
 std::vector<SchemaKey> common_keys() {
   return {
-      optional("shape", schema::list("the shape of one example: [values], or [channels, height, width]",
-                                     integer("a size", 1, largest_size))),
+      optional(
+          "shape",
+          schema::list("the shape of one example: [values], [channels, length] or [channels, height, width]",
+                       integer("a size", 1, largest_size))),
       optional("split", split_schema()),
       optional("scale", text("how values are scaled, fitted on the training part: to mean 0 and deviation 1 "
                              "(tables, when not given), to 0 … 1 (images, when not given), or not",

@@ -18,7 +18,8 @@ class Servable {
   virtual const Model& model() const = 0;
   // SHA-256 of model.yaml, which names the weights by their digest: it stands for the whole model.
   virtual Digest digest() const = 0;
-  // rows: FP32 [count, values], in the data's own units. Returns FP32 [count, labels].
+  // rows: FP32 [count, values], raw: in the data's own units, a category as its index. Returns FP32 [count,
+  // labels]: scores, margins or targets, as the task has it.
   virtual std::vector<float> predict(std::span<const float> rows, std::size_t count) const = 0;
 };
 

@@ -16,7 +16,11 @@ constexpr std::size_t largest_batch = 64;
 std::vector<float> middle_example(const Model& model) {
   std::vector<float> example(model.values(), (model.least + model.most) / 2);
   for (std::size_t i = 0; i < std::min(model.columns.size(), example.size()); ++i) {
-    example[i] = (model.columns[i].least + model.columns[i].most) / 2;
+    const Column& column = model.columns[i];
+    example[i] = column.categories.empty() ? (column.least + column.most) / 2 : 0;
+  }
+  if (model.network.index_count()) {
+    std::fill(example.begin(), example.end(), 0.0F);
   }
   return example;
 }

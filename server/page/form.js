@@ -1,9 +1,12 @@
-// A form from a table's columns: for each its name, the range that training saw, a slider and a number.
-function makeForm(form, columns, onChange) {
+// A form from a table's columns: for each its name and the range that training saw, with a slider and a number,
+// or a choice of its categories. `whole`: only whole numbers will do.
+function makeForm(form, columns, whole, onChange) {
   form.replaceChildren();
-  const inputs = columns.map(({ name, range: [least, most] }, i) => {
-    const middle = Number(((least + most) / 2).toPrecision(3));
-    const step = most > least ? Math.pow(10, Math.floor(Math.log10((most - least) / 100))) : 1;
+  const inputs = columns.map((column, i) => {
+    if (column.categories) return makeChoice(form, column, i, onChange);
+    const { name, range: [least, most] } = column;
+    const middle = whole ? Math.floor((least + most) / 2) : Number(((least + most) / 2).toPrecision(3));
+    const step = !whole && most > least ? Math.pow(10, Math.floor(Math.log10((most - least) / 100))) : 1;
     const label = document.createElement("label");
     label.htmlFor = `column-${i}`;
     label.textContent = name + " ";
@@ -35,7 +38,29 @@ function makeForm(form, columns, onChange) {
   });
   form.onsubmit = (event) => event.preventDefault();
   // The values, or nothing while a field holds no number.
-  return () => inputs.every((input) => input.value !== "") ? inputs.map((input) => Number(input.value)) : null;
+  return () => {
+    const filled = inputs.every((input) => input.tagName === "SELECT" || input.value !== "");
+    return filled ? inputs.map((input) => input.tagName === "SELECT" ? input.value : Number(input.value)) : null;
+  };
+}
+
+function makeChoice(form, { name, categories }, i, onChange) {
+  const label = document.createElement("label");
+  label.htmlFor = `column-${i}`;
+  label.textContent = name;
+  const choice = document.createElement("select");
+  choice.id = `column-${i}`;
+  choice.append(...categories.map((category) => {
+    const option = document.createElement("option");
+    option.value = category;
+    option.textContent = category;
+    return option;
+  }));
+  choice.addEventListener("input", onChange);
+  const row = document.createElement("div");
+  row.append(label, choice);
+  form.append(row);
+  return choice;
 }
 
 // For models that are neither a picture with one channel nor a table: the numbers themselves.

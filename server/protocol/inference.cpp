@@ -27,6 +27,11 @@ std::shared_ptr<const ModelVersion> version_at(const Engine& engine, const PathV
   return version;
 }
 
+// The targets of a regression are nothing to choose from.
+bool has_label(const Model& model) {
+  return model.task != Task::regression;
+}
+
 Response describe_server() {
   return {200, "application/json",
           R"({"name":"mlpipe-serve","version":")" MLPIPE_VERSION R"(","extensions":[]})"};
@@ -44,9 +49,9 @@ Response describe_model(const Engine& engine, const PathValues& path) {
   append_text(out, model.input_name);
   fmt::format_to(std::back_inserter(out),
                  R"(,"datatype":"FP32","shape":[-1,{}]}}],"outputs":[)"
-                 R"({{"name":"scores","datatype":"FP32","shape":[-1,{}]}},)"
-                 R"({{"name":"label","datatype":"BYTES","shape":[-1]}}]}})",
+                 R"({{"name":"scores","datatype":"FP32","shape":[-1,{}]}})",
                  fmt::join(model.input_shape, ","), model.labels.size());
+  append_raw(out, has_label(model) ? R"(,{"name":"label","datatype":"BYTES","shape":[-1]}]})" : "]}");
   return json_response(out);
 }
 
@@ -145,6 +150,7 @@ Input read_input(const Model& model, const dom::array& inputs) {
     throw RequestError(400, fmt::format("inputs[0].data: its shape is {}, inputs[0].shape says {}",
                                         shape_text(block.shape), shape_text(nested)));
   }
+  require_indices(model, block.values, "inputs[0].data");
   return {std::move(block.values), count};
 }
 
@@ -153,9 +159,10 @@ struct WantedOutputs {
   bool label = true;
 };
 
-WantedOutputs read_outputs(const JsonField& field) {
+WantedOutputs read_outputs(const Model& model, const JsonField& field) {
+  const WantedOutputs all{true, has_label(model)};
   if (!field) {
-    return {};
+    return all;
   }
   WantedOutputs wanted{false, false};
   std::size_t index = 0;
@@ -169,17 +176,18 @@ WantedOutputs read_outputs(const JsonField& field) {
         throw RequestError(400, place + ".parameters.classification: it is not offered here, take 'label'");
       }
     }
-    bool* slot = name == "scores" ? &wanted.scores : name == "label" ? &wanted.label : nullptr;
+    bool* slot = name == "scores" ? &wanted.scores : name == "label" && all.label ? &wanted.label : nullptr;
     if (slot == nullptr) {
-      throw RequestError(
-          400, fmt::format("{}.name: '{}' is unknown, the outputs are 'scores' and 'label'", place, name));
+      throw RequestError(400, fmt::format("{}.name: '{}' is unknown, {}", place, name,
+                                          all.label ? "the outputs are 'scores' and 'label'"
+                                                    : "the only output is 'scores'"));
     }
     if (*slot) {
       throw RequestError(400, fmt::format("{}.name: '{}' is given twice", place, name));
     }
     *slot = true;
   }
-  return wanted.scores || wanted.label ? wanted : WantedOutputs{};
+  return wanted.scores || wanted.label ? wanted : all;
 }
 
 Response answer_inference(const ModelVersion& version, const Request& request) {
@@ -194,8 +202,8 @@ Response answer_inference(const ModelVersion& version, const Request& request) {
     id = read_text(*fields[2], "id");
   }
   require_object_if_any(fields[3], "parameters");
-  const WantedOutputs wanted = read_outputs(fields[1]);
   const Model& model = version.model();
+  const WantedOutputs wanted = read_outputs(model, fields[1]);
   const Input input = read_input(model, required_list(fields[0], "inputs"));
   std::vector<float> scores;
   try {

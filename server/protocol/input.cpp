@@ -9,6 +9,7 @@
 #include <limits>
 #include <optional>
 
+#include "pipeline/base/scalar.hpp"
 #include "pipeline/base/text.hpp"
 
 namespace mlpipe {
@@ -50,10 +51,25 @@ const char* type_name(const dom::element& element) {
   throw RequestError(400, message);
 }
 
+constexpr std::size_t longest_shown = 100;
+
+// "it is one of red, green, blue"; of many only the first.
+std::string some_categories(const Column& column) {
+  constexpr std::size_t most_shown = 8;
+  const std::size_t count = std::min(column.categories.size(), most_shown);
+  std::vector<std::string> shown;
+  for (std::size_t i = 0; i < count; ++i) {
+    shown.push_back(printable(column.categories[i].substr(0, longest_shown)));
+  }
+  const std::size_t left = column.categories.size() - count;
+  return fmt::format("it is one of {}{}", join(shown, ", "),
+                     left > 0 ? fmt::format(" and {} more", left) : "");
+}
+
 // Reads the lists level by level; how long the lists of a level are is what the first of them says.
 class BlockReader {
  public:
-  explicit BlockReader(const std::string& field) : field_(field) {}
+  BlockReader(const std::string& field, std::span<const Column> columns) : field_(field), columns_(columns) {}
 
   NumberBlock read(const dom::array& list) {
     read_level(list, 0);
@@ -102,6 +118,9 @@ class BlockReader {
   }
 
   float number(const dom::element& element, std::size_t level) const {
+    if (path_[level] < columns_.size() && !columns_[path_[level]].categories.empty()) {
+      return category(element, level);
+    }
     double value = 0;
     if (element.get(value) != simdjson::SUCCESS) {
       refuse(fmt::format("{}: it is {}, not a number", place(level + 1), type_name(element)));
@@ -110,6 +129,27 @@ class BlockReader {
       refuse(fmt::format("{}: {} is beyond what FP32 holds", place(level + 1), value));
     }
     return static_cast<float>(value);
+  }
+
+  float category(const dom::element& element, std::size_t level) const {
+    const Column& column = columns_[path_[level]];
+    std::string_view text;
+    double value = 0;
+    std::string shown;
+    if (element.get(text) == simdjson::SUCCESS) {
+      shown = text;
+    } else if (element.get(value) == simdjson::SUCCESS) {
+      shown = number_text(value);
+    } else {
+      refuse(fmt::format("{}: it is {}, column '{}' takes a text: {}", place(level + 1), type_name(element),
+                         printable(column.name), some_categories(column)));
+    }
+    const float index = column.category(shown);
+    if (index < 0) {
+      refuse(fmt::format("{}: column '{}' has no category '{}': {}", place(level + 1), printable(column.name),
+                         printable(shown.substr(0, longest_shown)), some_categories(column)));
+    }
+    return index;
   }
 
   // "data[3][2]", as deep as `levels` say.
@@ -122,6 +162,7 @@ class BlockReader {
   }
 
   const std::string& field_;
+  std::span<const Column> columns_;
   std::vector<float> values_;
   std::size_t depth_ = 0;
   std::array<std::int64_t, deepest> lengths_{};
@@ -212,12 +253,34 @@ std::vector<JsonField> JsonBody::fields(const dom::object& object, const std::st
   return found;
 }
 
-NumberBlock read_numbers(const dom::element& element, const std::string& field) {
+NumberBlock read_numbers(const dom::element& element, const std::string& field,
+                         std::span<const Column> columns) {
   dom::array list;
   if (element.get(list) != simdjson::SUCCESS) {
     refuse(fmt::format("{}: it is {}, a list of numbers is expected", field, type_name(element)));
   }
-  return BlockReader(field).read(list);
+  return BlockReader(field, columns).read(list);
+}
+
+void require_indices(const Model& model, std::span<const float> rows, const std::string& field) {
+  const std::optional<std::int64_t> embedded = model.network.index_count();
+  if (!embedded && model.preprocessing.categories.empty()) {
+    return;
+  }
+  const std::size_t values = model.values();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const std::size_t value = i % values;
+    const float least = embedded ? 0 : -1;
+    const float count =
+        embedded ? static_cast<float>(*embedded) : static_cast<float>(model.preprocessing.categories[value]);
+    if (count == 0) {
+      continue;
+    }
+    if (!(rows[i] >= least && rows[i] < count && rows[i] == std::floor(rows[i]))) {
+      refuse(fmt::format("{}: example {}, value {}: {} is no whole number from {} to {}", field, i / values,
+                         value, number_text(rows[i]), least, count - 1));
+    }
+  }
 }
 
 std::string read_text(const dom::element& element, const std::string& field) {

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,8 +58,15 @@ struct NumberBlock {
 };
 
 // Throws RequestError 400 that names the place ("data[3][2]") of what is no number, not within FP32, or in a
-// list that is not as long as its neighbours.
-NumberBlock read_numbers(const simdjson::dom::element& element, const std::string& field);
+// list that is not as long as its neighbours. With `columns` the innermost lists are rows of that table: what
+// stands in a column with categories is the text of one of them (or the number that is spelled like it), and
+// becomes its index.
+NumberBlock read_numbers(const simdjson::dom::element& element, const std::string& field,
+                         std::span<const Column> columns = {});
+
+// Refuses raw examples with what is no index where the model wants one: of a category (-1: one that training
+// did not have), or of what its embedding knows.
+void require_indices(const Model& model, std::span<const float> rows, const std::string& field);
 
 // Text of a string element; RequestError 400 otherwise.
 std::string read_text(const simdjson::dom::element& element, const std::string& field);

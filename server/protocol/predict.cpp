@@ -62,21 +62,41 @@ bool are_numbers(const std::vector<std::string>& labels) {
   return std::all_of(labels.begin(), labels.end(), is_number);
 }
 
-void append_prediction(JsonBuffer& out, const std::vector<std::string>& labels, bool numbers,
-                       std::span<const float> scores) {
+// {"prediction":"a","scores":{"a":0.9,"b":0.1}}, and margins in place of scores for an svm, without the
+// braces.
+void append_choice(JsonBuffer& out, const Model& model, bool numbers, std::span<const float> scores) {
   append_raw(out, R"("prediction":)");
-  const std::string& best = labels[best_label(scores)];
+  const std::string& best = model.labels[best_label(scores)];
   numbers ? append_raw(out, best) : append_text(out, best);
-  append_raw(out, R"(,"scores":{)");
-  for (std::size_t i = 0; i < labels.size(); ++i) {
+  append_raw(out, model.task == Task::svm ? R"(,"margins":{)" : R"(,"scores":{)");
+  for (std::size_t i = 0; i < model.labels.size(); ++i) {
     if (i > 0) {
       out.push_back(',');
     }
-    append_text(out, labels[i]);
+    append_text(out, model.labels[i]);
     out.push_back(':');
     append_number(out, scores[i]);
   }
   out.push_back('}');
+}
+
+// {"prediction":3.14}, or a list for several targets, without the braces.
+void append_targets(JsonBuffer& out, std::span<const float> targets) {
+  append_raw(out, R"("prediction":)");
+  if (targets.size() == 1) {
+    append_number(out, targets.front());
+  } else {
+    append_numbers(out, targets);
+  }
+}
+
+void append_texts(JsonBuffer& out, const std::vector<std::string>& texts) {
+  out.push_back('[');
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    append_raw(out, i > 0 ? "," : "");
+    append_text(out, texts[i]);
+  }
+  out.push_back(']');
 }
 
 void append_version(JsonBuffer& out, const ModelVersion& version) {
@@ -86,6 +106,11 @@ void append_version(JsonBuffer& out, const ModelVersion& version) {
   append_text(out, version.label());
 }
 
+// The columns, where the innermost lists of an input are rows of them.
+std::span<const Column> rows_of_table(const Model& model) {
+  return model.input_shape.size() == 1 ? std::span<const Column>(model.columns) : std::span<const Column>();
+}
+
 Response answer_prediction(const ModelVersion& version, const Request& request) {
   require_json_type(request);
   const JsonBody body(request);
@@ -93,7 +118,9 @@ Response answer_prediction(const ModelVersion& version, const Request& request) 
   if (!data) {
     throw RequestError(400, R"(data: it is missing, send {"data": [numbers]})");
   }
-  const Examples examples = examples_from(version.model(), read_numbers(*data, "data"));
+  const Examples examples =
+      examples_from(version.model(), read_numbers(*data, "data", rows_of_table(version.model())));
+  require_indices(version.model(), examples.rows, "data");
   std::vector<float> scores;
   try {
     scores = version.predict(examples.rows, examples.count);
@@ -101,20 +128,24 @@ Response answer_prediction(const ModelVersion& version, const Request& request) 
     const std::string place = examples.is_batch ? fmt::format("data[{}]", failure.index()) : "data";
     throw RequestError(400, fmt::format("{}: {}: {}", place, failure.what(), failure.hint()));
   }
-  const std::vector<std::string>& labels = version.model().labels;
-  const bool numbers = are_numbers(labels);
+  const Model& model = version.model();
+  const bool numbers = are_numbers(model.labels);
   JsonBuffer out;
+  const auto append_answer = [&](std::size_t example) {
+    const auto row = std::span(scores).subspan(example * model.labels.size(), model.labels.size());
+    model.task == Task::regression ? append_targets(out, row) : append_choice(out, model, numbers, row);
+  };
   out.push_back('{');
   if (examples.is_batch) {
     append_raw(out, R"("predictions":[)");
     for (std::size_t i = 0; i < examples.count; ++i) {
       append_raw(out, i > 0 ? ",{" : "{");
-      append_prediction(out, labels, numbers, std::span(scores).subspan(i * labels.size(), labels.size()));
+      append_answer(i);
       out.push_back('}');
     }
     out.push_back(']');
   } else {
-    append_prediction(out, labels, numbers, scores);
+    append_answer(0);
   }
   out.push_back(',');
   append_version(out, version);
@@ -142,20 +173,26 @@ Response describe_model(const Engine& engine) {
   fmt::format_to(std::back_inserter(out), R"(,"task":"{}","image":{},"shape":[{}],"range":)",
                  task_name(model.task), model.is_image(), fmt::join(model.input_shape, ","));
   append_numbers(out, std::array{model.least, model.most});
+  if (const auto indices = model.network.index_count()) {
+    fmt::format_to(std::back_inserter(out), R"(,"indices":{})", *indices);
+  }
   append_raw(out, R"(,"columns":[)");
   for (std::size_t i = 0; i < model.columns.size(); ++i) {
     append_raw(out, i > 0 ? R"(,{"name":)" : R"({"name":)");
-    append_text(out, model.columns[i].name);
-    append_raw(out, R"(,"range":)");
-    append_numbers(out, std::array{model.columns[i].least, model.columns[i].most});
+    const Column& column = model.columns[i];
+    append_text(out, column.name);
+    if (column.categories.empty()) {
+      append_raw(out, R"(,"range":)");
+      append_numbers(out, std::array{column.least, column.most});
+    } else {
+      append_raw(out, R"(,"categories":)");
+      append_texts(out, column.categories);
+    }
     out.push_back('}');
   }
-  append_raw(out, R"(],"labels":[)");
-  for (std::size_t i = 0; i < model.labels.size(); ++i) {
-    append_raw(out, i > 0 ? "," : "");
-    append_text(out, model.labels[i]);
-  }
-  append_raw(out, "]}");
+  append_raw(out, R"(],"labels":)");
+  append_texts(out, model.labels);
+  out.push_back('}');
   return json_response(out);
 }
 

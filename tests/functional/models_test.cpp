@@ -101,6 +101,32 @@ TEST(Models, Export) {
   EXPECT_TRUE(has(nowhere.error, "--to"));
 }
 
+TEST(Models, ALinearOneIsExportedAsC) {
+  ServingProject project;
+  project.run("green");
+  const fs::path to = project.elsewhere() / "c";
+  const std::vector<std::string> request = {"models", "export", "tiny", "--format", "c", "--to", to.string()};
+  EXPECT_TRUE(exits(project.mlpipe(request), 0));
+  write_file_atomically(
+      to / "main.c",
+      "#include <stdio.h>\nint predict(const float x[4]);\nextern const char *const labels[];\n"
+      "int main(void) { const float x[4] = {1, 2, 3, 4}; puts(labels[predict(x)]); }\n");
+  Command compile;
+  compile.arguments = {"cc", "tiny.c", "main.c", "-o", "ask"};
+  compile.work_directory = to;
+  const Captured compiled = run_and_capture(compile);
+  ASSERT_TRUE(compiled.ending.succeeded()) << compiled.error;
+  Command ask;
+  ask.arguments = {(to / "ask").string()};
+  EXPECT_EQ(run_and_capture(ask).output, "green\n");
+  const Captured twice = project.mlpipe(request);
+  EXPECT_TRUE(exits(twice, 2));
+  EXPECT_TRUE(has(twice.error, "with this name already"));
+  const Captured other = project.mlpipe({"models", "export", "tiny", "--format", "rust", "--to", "x"});
+  EXPECT_TRUE(exits(other, 2));
+  EXPECT_TRUE(has(other.error, "the only format is c"));
+}
+
 TEST(Models, UnknownOnesAreRefused) {
   ServingProject project;
   project.run("red");

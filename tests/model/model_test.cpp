@@ -144,6 +144,8 @@ TEST(Model, NamesWhatIsWrong) {
       {"task: classification", "task: clustering", "one of classification, binary, regression, svm"},
       {"preprocessing:", "target: {offset: [1], divisor: [1]}\npreprocessing:", "only a regression"},
       {"shape: [2]", "shape: [3]", "3 values"},
+      {"FP32, shape: [4]", "FP32, shape: [5]", "an answer has one value for each of 4 labels"},
+      {"dtype: FP32", "dtype: FP16", "FP32"},
       {"shape: [2]", "shape: [200000000, 200000000]", "no shape of an example"},
       {"- linear: 4", "- linear: 5", "5 outputs, and the data has 4 classes"},
       {"- linear: 4", "- linier: 4", "unknown layer 'linier'"},

@@ -135,7 +135,8 @@ TEST(Training, RefusesWhatCannotBe) {
   EXPECT_NE(first_fault("data: { npz: a, target: x }" + network).find("target is for data from csv"),
             std::string::npos);
   EXPECT_NE(first_fault("data: a.csv" + network).find("no .npz or .safetensors file"), std::string::npos);
-  EXPECT_NE(first_fault("data: { npz: a, shape: [8, 8] }" + network).find("a shape is"), std::string::npos);
+  EXPECT_NE(first_fault("data: { npz: a, shape: [1, 1, 8, 8] }" + network).find("a shape is"),
+            std::string::npos);
   EXPECT_NE(first_fault("data: { npz: { file: a, test-images: x } }" + network).find("belong together"),
             std::string::npos);
   EXPECT_NE(first_fault("data: { idx: { images: a, labels: b, test-images: c, test-labels: d }, split: {} }" +

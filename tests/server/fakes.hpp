@@ -43,6 +43,23 @@ inline Model small_model() {
   return model;
 }
 
+// A table of a number and a colour, without libtorch.
+inline Model table_with_colours(Task task, std::vector<std::string> labels) {
+  Model model;
+  model.name = "table";
+  model.task = task;
+  model.input_shape = {2};
+  model.columns = {{"size", 0, 10}, {"colour", 0, 2, {"red", "green", "3"}}};
+  model.preprocessing.categories = category_counts(model.columns);
+  model.labels = std::move(labels);
+  return model;
+}
+
+// Answers an example with its own values.
+inline std::vector<float> as_they_are(std::span<const float> example) {
+  return {example.begin(), example.end()};
+}
+
 // Scores 0.5, 0.25, 0.25, the largest at the label that the first value names.
 inline std::vector<float> first_value_wins(std::span<const float> example) {
   std::vector<float> scores = {0.25F, 0.25F, 0.25F};

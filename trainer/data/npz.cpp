@@ -75,7 +75,7 @@ std::optional<StoredBytes> map_entry(archive* opened, archive_entry* entry, cons
   constexpr std::size_t method_at = 8;
   constexpr std::size_t name_size_at = 26;
   constexpr std::size_t extra_size_at = 28;
-  constexpr std::size_t encrypted_or_sized_at_end = 0x9;
+  constexpr std::size_t encrypted = 1;
   const la_int64_t position = archive_read_header_position(opened);
   const la_int64_t size = archive_entry_size(entry);
   const std::string_view bytes = file.view();
@@ -84,7 +84,7 @@ std::optional<StoredBytes> map_entry(archive* opened, archive_entry* entry, cons
   }
   const std::string_view header = bytes.substr(static_cast<std::size_t>(position));
   if (header.size() < header_size || !header.starts_with("PK\3\4") || number_at(header, method_at, 2) != 0 ||
-      (number_at(header, flags_at, 2) & encrypted_or_sized_at_end) != 0) {
+      (number_at(header, flags_at, 2) & encrypted) != 0) {
     return std::nullopt;
   }
   const std::size_t begin =

@@ -35,6 +35,23 @@ Curve curve_of(const History& history, const std::string& name) {
   return curve;
 }
 
+// A raw example as a client of the model sends it: a category is its text, and null where training had it
+// not.
+std::string example_text(const Model& model, std::span<const float> raw) {
+  if (model.columns.empty()) {
+    return number_list(raw);
+  }
+  std::string text = "[";
+  for (std::size_t i = 0; i < raw.size(); ++i) {
+    const std::vector<std::string>& categories = model.columns[i].categories;
+    text += i > 0 ? "," : "";
+    text += categories.empty() ? number_text(raw[i])
+            : raw[i] < 0       ? "null"
+                               : nlohmann::json(categories[static_cast<std::size_t>(raw[i])]).dump();
+  }
+  return text + "]";
+}
+
 }  // namespace
 
 Evaluation evaluate(const Predictor& predictor, const Part& held_out, RegressionLoss loss,
@@ -105,7 +122,7 @@ void HeldOutFile::add(std::size_t first, std::span<const float> raw, std::span<c
   for (std::size_t i = 0; i * width < raw.size() && values_ + width <= most_values; ++i, values_ += width) {
     const std::span<const float> answer = scores.subspan(i * labels, labels);
     lines_ += fmt::format("{{\"row\":{},\"data\":{},", held_out_.rows[first + i],
-                          number_list(raw.subspan(i * width, width)));
+                          example_text(model_, raw.subspan(i * width, width)));
     lines_ +=
         model_.task == Task::regression
             ? fmt::format(

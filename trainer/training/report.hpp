@@ -45,9 +45,9 @@ void write_history(const History& history, const std::string& metric, const std:
 void write_confusion(const Model& model, const Evaluation& held_out, const std::filesystem::path& directory);
 
 // held-out.jsonl, line by line: for each held-out example, in the order of the source,
-// {"row":4,"data":[…raw values…],"label":"7","prediction":"7","scores":[…in the order of the model's
-// labels…]}, for a regression {"row":4,"data":[…],"target":[…],"scores":[…]}. It ends after ten million
-// values, since large images would make it larger than the data.
+// {"row":4,"data":[…raw values, categories as texts…],"label":"7","prediction":"7","scores":[…in the order of
+// the model's labels…]}, for a regression {"row":4,"data":[…],"target":[…],"scores":[…]}. It ends after ten
+// million values, since large images would make it larger than the data.
 class HeldOutFile {
  public:
   HeldOutFile(const Model& model, const Part& held_out) : model_(model), held_out_(held_out) {}
