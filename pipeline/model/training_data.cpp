@@ -232,6 +232,17 @@ std::optional<Preprocessing::Kind> read_scale(const YamlNode* scale) {
   return scale->scalar == "minmax" ? Preprocessing::Kind::minmax : Preprocessing::Kind::none;
 }
 
+// That of the images of a folder, where it says what they are brought to.
+std::optional<Shape> shape_of(const YamlNode& data, const DataSource& source) {
+  const auto* folder = std::get_if<FolderSource>(&source);
+  const YamlNode* channels = data.find("channels");
+  const bool open = channels != nullptr && holds_expression(*channels);
+  if (folder == nullptr || !folder->resize || open) {
+    return std::nullopt;
+  }
+  return Shape{folder->channels, folder->resize->height, folder->resize->width};
+}
+
 bool boolean_or(const YamlNode* node, bool otherwise) {
   return node == nullptr ? otherwise : as_boolean(*node).value_or(otherwise);
 }
@@ -309,6 +320,9 @@ TrainingData read_training_data(const YamlNode& data, Task task, Diagnostics& di
   result.source = read_source(data, task, diagnostics);
   if (const YamlNode* shape = data.find("shape")) {
     result.shape = read_shape(*shape, diagnostics);
+  }
+  if (data.find("shape") == nullptr) {
+    result.shape = shape_of(data, result.source);
   }
   if (const YamlNode* split = data.find("split")) {
     result.split = read_split(data, *split, task, diagnostics);

@@ -77,6 +77,7 @@ TEST(TrainingData, ReadsWhatAFolderMaySay) {
   EXPECT_EQ(source.folder, "images");
   EXPECT_EQ(source.resize, (ImageSize{32, 48}));
   EXPECT_EQ(source.channels, 1);
+  EXPECT_EQ(data.shape, (Shape{1, 32, 48}));  // so the network can be checked before any image is read
   EXPECT_EQ(source.skip_bad, 2U);
   EXPECT_TRUE(data.per_channel);
   ASSERT_TRUE(data.augment);

@@ -80,6 +80,7 @@ TEST_F(Csv, MissingValuesBecomeWhatIsSaid) {
   EXPECT_EQ(values_of(dropped), (Values{1, 0, 5, 0}));
   EXPECT_EQ(labels_of(dropped.all, dropped.labels), (Labels{"x", "y"}));
   EXPECT_EQ(dropped.columns[1].categories, Labels{"red"});  // blue went with its row
+  EXPECT_EQ(read("a,kind\n1,x\n,z\n2,y\n", with_missing(MissingValues::drop)).labels, (Labels{"x", "y"}));
 }
 
 // What hangs on the data hangs on the training rows alone.

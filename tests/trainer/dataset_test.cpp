@@ -222,6 +222,18 @@ TEST_F(DatasetTest, ARegressionHasTargetsInTheirOwnUnits) {
             std::string::npos);
 }
 
+TEST_F(DatasetTest, ThreadsLoadWhatIsNotOnlyCopied) {
+  TrainingData data;
+  data.source = CsvSource{write("w.csv", "a,kind\n1,x\n2,y\n3,x\n4,y\n5,x\n6,y\n"), {"kind"}};
+  const auto workers = [&] { return loader_workers(data, read_dataset(data, Task::classification)); };
+  data.split = Split{0.5, 0};
+  EXPECT_EQ(workers(), 0);
+  data.memory = 10;
+  EXPECT_EQ(workers(), 1);
+  data.workers = 3;
+  EXPECT_EQ(workers(), 3);
+}
+
 TEST_F(DatasetTest, BinaryTellsTwoLabelsApart) {
   TrainingData data;
   data.source = CsvSource{write("b.csv", "a,kind\n1,x\n2,y\n3,z\n4,x\n"), {"kind"}};
@@ -269,6 +281,28 @@ TEST(FitPreprocessing, FitsEachChannel) {
   const Preprocessing channels = fit_preprocessing(data, dataset_of({0, 10, 4, 5, 8, 2, 7, 6}, {2, 1, 2}));
   EXPECT_EQ(channels.offset, (Values{0, 4}));
   EXPECT_EQ(channels.divisor, (Values{10, 3}));
+}
+
+TEST(FitPreprocessing, GivesAnEmbeddingItsNumbersAsTheyAre) {
+  Network network;
+  network.layers.push_back({Embedding{4, 2}, {}, {}, {}, 0});
+  Dataset dataset = dataset_of({0, 3, 1, 2}, {2});
+  dataset.columns = {{"color", 0, 1, {"blue", "red"}}, {"word", 2, 3}};
+  dataset.held_out = whole_part(in_memory({1, 3}, 2), {}, "held out");
+  TrainingData data;
+  const Preprocessing fitted = fit_preprocessing(data, dataset, network);
+  EXPECT_EQ(fitted.kind, Preprocessing::Kind::none);
+  EXPECT_TRUE(fitted.categories.empty());
+
+  const auto fault = [&] { return fault_of([&] { fit_preprocessing(data, dataset, network); }); };
+  dataset.held_out = whole_part(in_memory({1, 4}, 2), {}, "held out");
+  EXPECT_NE(fault().find("held out: the column 'word' holds 4, and the embedding has the entries 0 to 3"),
+            std::string::npos)
+      << fault();
+  dataset.held_out = whole_part(in_memory({-1, 3}, 2), {}, "held out");
+  EXPECT_NE(fault().find("the column 'color' holds -1"), std::string::npos) << fault();
+  data.scale = Preprocessing::Kind::minmax;
+  EXPECT_NE(fault().find("takes numbers as they are"), std::string::npos);
 }
 
 TEST(FitPreprocessing, LeavesCategoriesAsTheyAre) {

@@ -33,7 +33,7 @@ bool holds(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-// The row as a float, when it is one.
+// The field as a float, when it is a number that one holds.
 std::optional<float> float_of(std::string_view field) {
   const auto number = parse_number(field);
   if (!number || std::abs(*number) > std::numeric_limits<float>::max()) {
@@ -294,11 +294,19 @@ void CsvTable::sort_targets(RawData& data) {
     data.labels = source_.targets;
     return;
   }
-  data.labels = labels_.words();
+  std::vector<bool> used(labels_.words().size());  // a row that was left out may have been the only one
+  for (const std::int64_t target : targets_.classes) {
+    used[static_cast<std::size_t>(target)] = true;
+  }
+  for (std::size_t i = 0; i < used.size(); ++i) {
+    if (used[i]) {
+      require_utf8(labels_.words()[i], source_.file.string(), "label");
+      data.labels.push_back(labels_.words()[i]);
+    }
+  }
   sort_labels(data.labels);
-  std::vector<std::int64_t> sorted(data.labels.size());  // by the number that a label had until now
+  std::vector<std::int64_t> sorted(used.size());  // by the number that a label had until now
   for (std::size_t i = 0; i < data.labels.size(); ++i) {
-    require_utf8(data.labels[i], source_.file.string(), "label");
     sorted[labels_.number_of(data.labels[i])] = static_cast<std::int64_t>(i);
   }
   for (std::int64_t& target : targets_.classes) {
@@ -315,9 +323,9 @@ RawData CsvTable::finish() {
   }
   sort_targets(data);
   const auto table = std::make_shared<StoredTable>(stored_.finish(), features_.size());
-  const Part everything = whole_part(table, std::move(targets_), data.source);
+  Part everything = whole_part(table, std::move(targets_), data.source);
   if (options_.split_by.empty() && !source_.test) {
-    data.all = everything;
+    data.all = std::move(everything);
   } else {
     data.all = take(everything, training_);
     data.test = take(everything, test_);

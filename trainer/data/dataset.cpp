@@ -23,12 +23,16 @@ int processors() {
   return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, most);
 }
 
+std::size_t memory_of(const TrainingData& data) {
+  return data.memory ? static_cast<std::size_t>(*data.memory) : default_memory_limit();
+}
+
 RawData read_source(const TrainingData& data, Task task) {
   ReadOptions options;
   options.task = task;
   options.with_test = !data.split;
   options.split_by = data.split ? data.split->by : "";
-  options.memory = static_cast<std::size_t>(data.memory.value_or(default_memory_limit()));
+  options.memory = memory_of(data);
   options.workers = static_cast<int>(data.workers.value_or(processors()));
   struct Read {
     const ReadOptions& options;
@@ -194,6 +198,8 @@ Dataset read_dataset(const TrainingData& data, Task task) {
   } else {
     split_by_seed(dataset, raw.all, data.split.value_or(Split{}));
   }
+  const std::size_t examples = dataset.training.count() + dataset.held_out.count();
+  dataset.is_large = examples * dataset.values() > memory_of(data) / sizeof(float);
   require_trained_labels(dataset);
   take_columns(raw, dataset);
   look_at_values(data, raw, dataset);
@@ -207,7 +213,7 @@ int loader_workers(const TrainingData& data, const Dataset& dataset) {
   if (dataset.is_decoded) {
     return processors();
   }
-  return data.augment ? 1 : 0;
+  return data.augment || dataset.is_large ? 1 : 0;
 }
 
 }  // namespace mlpipe

@@ -24,7 +24,8 @@ struct Dataset {
   Part held_out;
   Statistics statistics;             // of the training part
   std::vector<std::string> skipped;  // what was left out, and why, a line each
-  bool is_decoded = false;           // examples cost more than copying them
+  bool is_decoded = false;           // examples are decoded anew whenever they are read
+  bool is_large = false;             // more than is to be in memory: examples may have to come from the disk
 
   std::size_t values() const { return element_count(shape); }
   bool is_image() const { return shape.size() == 3; }
@@ -38,10 +39,14 @@ Dataset read_dataset(const TrainingData& data, Task task);
 
 // What makes the network's input of an example: the categories of the columns become one value each, and what
 // is a number is scaled as `data` asks for, fitted on the training part: in a table each column by itself, in
-// images all pixels alike or each channel.
-Preprocessing fit_preprocessing(const TrainingData& data, const Dataset& dataset);
+// images all pixels alike or each channel. A network that begins with an embedding takes numbers as they are,
+// categories too: throws UsageError for one that the embedding has no entry for, and for a scale that is
+// asked for.
+Preprocessing fit_preprocessing(const TrainingData& data, const Dataset& dataset,
+                                const Network& network = {});
 
-// How many threads to load batches with: what `data` says, otherwise none for what only has to be copied.
+// How many threads to load batches with: what `data` says, otherwise none for what only has to be copied
+// within the memory.
 int loader_workers(const TrainingData& data, const Dataset& dataset);
 
 }  // namespace mlpipe

@@ -1,6 +1,11 @@
+#include <fmt/format.h>
+
 #include <cmath>
 #include <limits>
 
+#include "pipeline/base/error.hpp"
+#include "pipeline/base/scalar.hpp"
+#include "pipeline/base/text.hpp"
 #include "trainer/data/dataset.hpp"
 
 namespace mlpipe {
@@ -19,11 +24,40 @@ void add_scale(Preprocessing& preprocessing, const Statistics& fitted, std::size
   preprocessing.divisor.push_back(varies ? static_cast<float>(divisor) : 1.0F);
 }
 
+std::string name_of_value(const Dataset& dataset, std::size_t group) {
+  return dataset.is_image() ? fmt::format("channel {}", group)
+                            : fmt::format("column '{}'", printable(dataset.columns[group].name));
+}
+
+// Whoever looks a vector up by a number that is not there reads beside the table.
+void require_indices(const Dataset& dataset, const Part& part, std::int64_t count) {
+  const Statistics seen = statistics_of(*part.examples, part.rows, dataset.shape, part.name);
+  for (std::size_t group = 0; group < seen.groups(); ++group) {
+    for (const float value : {seen.least[group], seen.most[group]}) {
+      if (value < 0 || value >= static_cast<float>(count)) {
+        throw UsageError(
+            fmt::format("{}: the {} holds {}, and the embedding has the entries 0 to {}", part.name,
+                        name_of_value(dataset, group), number_text(value), count - 1),
+            value < 0 ? "a category that training does not have counts as -1" : "make its count larger");
+      }
+    }
+  }
+}
+
 }  // namespace
 
-Preprocessing fit_preprocessing(const TrainingData& data, const Dataset& dataset) {
+Preprocessing fit_preprocessing(const TrainingData& data, const Dataset& dataset, const Network& network) {
   using Kind = Preprocessing::Kind;
   Preprocessing preprocessing;
+  if (const auto count = network.index_count()) {
+    if (data.scale.value_or(Kind::none) != Kind::none) {
+      throw UsageError("the network begins with an embedding, which takes numbers as they are",
+                       "take out data.scale, or write scale: none");
+    }
+    require_indices(dataset, dataset.training, *count);
+    require_indices(dataset, dataset.held_out, *count);
+    return preprocessing;
+  }
   preprocessing.kind = data.scale.value_or(dataset.is_image() ? Kind::minmax : Kind::standardize);
   preprocessing.categories = category_counts(dataset.columns);
   if (preprocessing.kind == Kind::none) {

@@ -40,17 +40,18 @@ std::vector<Blend> blends(std::int64_t from, std::int64_t to) {
 }
 
 // [lines, from, inner] to [lines, to, inner], along the middle.
-std::vector<float> blend_along(std::span<const float> values, std::int64_t lines, std::int64_t from,
+template <typename Value>
+std::vector<float> blend_along(const std::vector<Value>& values, std::int64_t lines, std::int64_t from,
                                std::int64_t to, std::int64_t inner) {
   const std::vector<Blend> all = blends(from, to);
   std::vector<float> result(static_cast<std::size_t>(lines * to * inner), 0.0F);
   float* out = result.data();
   for (std::int64_t line = 0; line < lines; ++line) {
     for (const Blend& blend : all) {
-      const float* in = values.data() + (line * from + blend.first) * inner;
+      const Value* in = values.data() + (line * from + blend.first) * inner;
       for (const float weight : blend.weights) {
         for (std::int64_t i = 0; i < inner; ++i) {
-          out[i] += weight * in[i];
+          out[i] += weight * static_cast<float>(in[i]);
         }
         in += inner;
       }
@@ -100,9 +101,8 @@ Image resized(Image image, const ImageSize& size) {
   if (image.size == size) {
     return image;
   }
-  const std::vector<float> values(image.pixels.begin(), image.pixels.end());
   const std::vector<float> rows =
-      blend_along(values, image.size.height, image.size.width, size.width, image.channels);
+      blend_along(image.pixels, image.size.height, image.size.width, size.width, image.channels);
   const std::vector<float> both =
       blend_along(rows, 1, image.size.height, size.height, size.width * image.channels);
   Image result{size, image.channels, {}};

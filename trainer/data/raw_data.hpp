@@ -24,7 +24,7 @@ struct RawData {
   std::vector<std::string> skipped;  // what was left out, and why
   // The range of all values where the format says it, so that nobody has to look at them.
   std::optional<std::pair<float, float>> range = {};
-  bool is_decoded = false;  // examples cost more than copying them
+  bool is_decoded = false;  // examples are decoded anew whenever they are read
   // Brings a table into its last form once it is known which rows are trained on: what hangs on the data, the
   // categories and the means that stand in for missing values, is taken from them alone. Called once, before
   // anything is read; it completes the columns.

@@ -88,10 +88,9 @@ Model describe_model(const std::string& name, const Dataset& dataset, const Trai
   model.labels = dataset.labels;
   model.target = scale_of(dataset.training.targets);
   if (const auto indices = training.network.index_count()) {
-    require_indices(dataset, *indices);  // they stay as they are
-  } else {
-    model.preprocessing = fit_preprocessing(training.data, dataset);
+    require_indices(dataset, *indices);
   }
+  model.preprocessing = fit_preprocessing(training.data, dataset, training.network);
   return model;
 }
 
