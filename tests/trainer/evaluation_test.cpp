@@ -56,13 +56,14 @@ TEST(Evaluation, AucCountsPairsAndSharesTies) {
       evaluate({.task = Task::binary, .labels = labels, .scores = scores, .classes = alone}).find("roc_auc"));
 }
 
-TEST(Evaluation, SvmsLossIsTheHingeOfEveryMargin) {
-  const Labels labels = {"a", "b"};
-  const std::vector<float> margins = {2, -0.5F};
-  const std::vector<std::int64_t> classes = {0};
+TEST(Evaluation, SvmsLossIsWhatTheTruthIsNotAhead) {
+  const Labels labels = {"a", "b", "c"};
+  const std::vector<float> margins = {2, 1.25F, 0.5F, 1, 2, -3};
+  const std::vector<std::int64_t> classes = {0, 0};
   const Evaluation result =
       evaluate({.task = Task::svm, .labels = labels, .scores = margins, .classes = classes});
-  EXPECT_DOUBLE_EQ(*result.find("loss"), 0.5);
+  EXPECT_DOUBLE_EQ(*result.find("loss"), (0.25 + 2) / 3 / 2);
+  EXPECT_DOUBLE_EQ(*result.find("accuracy"), 0.5);
 }
 
 TEST(Evaluation, Regression) {

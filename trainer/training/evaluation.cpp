@@ -30,13 +30,14 @@ double log_loss(float probability) {
   return -std::log(static_cast<double>(std::max(probability, least)));
 }
 
+// By how much the truth does not stay ahead of the other labels by one, as PyTorch's MultiMarginLoss has it.
 double hinge_loss(std::span<const float> margins, std::size_t truth) {
   double sum = 0;
   for (std::size_t label = 0; label < margins.size(); ++label) {
-    const double sign = label == truth ? 1 : -1;
-    sum += std::max(0.0, 1 - sign * static_cast<double>(margins[label]));
+    const double ahead = static_cast<double>(margins[truth]) - static_cast<double>(margins[label]);
+    sum += label == truth ? 0 : std::max(0.0, 1 - ahead);
   }
-  return sum;
+  return sum / static_cast<double>(margins.size());
 }
 
 // As scikit-learn counts it: the truth is among the five highest scores.

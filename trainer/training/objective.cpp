@@ -8,8 +8,7 @@
 #include <ATen/ops/huber_loss.h>
 #include <ATen/ops/l1_loss.h>
 #include <ATen/ops/mse_loss.h>
-#include <ATen/ops/ones_like.h>
-#include <ATen/ops/relu.h>
+#include <ATen/ops/multi_margin_loss.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/tensor.h>
@@ -94,10 +93,8 @@ at::Tensor Objective::loss(const at::Tensor& outputs, const at::Tensor& truth) c
           at::binary_cross_entropy_with_logits(values.squeeze(1), wanted, {}, {}, at::Reduction::None),
           truth);
     }
-    case Task::svm: {
-      const at::Tensor signs = at::ones_like(values).neg_().scatter_(1, truth.unsqueeze(1), 1);
-      return mean_by_class(at::relu(values.mul(signs).neg().add(1)).sum(1), truth);
-    }
+    case Task::svm:  // J. Weston and C. Watkins, 1999: one problem over all labels, not one for each
+      return mean_by_class(at::multi_margin_loss(values, truth, 1, 1, {}, at::Reduction::None), truth);
     case Task::regression:
       break;
   }
