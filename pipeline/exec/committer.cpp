@@ -44,6 +44,19 @@ void Committer::add_realization(const PlannedStep& planned) {
   becomes_due();
 }
 
+void Committer::remove_checkpoints(const Ended& ended) {
+  if (!ended.lock) {
+    return;
+  }
+  const std::filesystem::path checkpoints = store_.checkpoint_directory(ended.planned->action_key);
+  std::error_code not_empty;
+  if (ended.planned->result->succeeded) {
+    trash_.take(checkpoints);
+  } else {
+    std::filesystem::remove(checkpoints, not_empty);
+  }
+}
+
 std::vector<Committer::Committed> Committer::commit() {
   std::vector<Committed> committed;
   if (!due_) {
@@ -51,6 +64,9 @@ std::vector<Committer::Committed> Committer::commit() {
   }
   const Clock::time_point begin = Clock::now();
   store_.blobs().sync();
+  for (const Ended& ended : ended_) {
+    remove_checkpoints(ended);  // before there is a row, so that no later job of the key takes them up
+  }
   Transaction transaction(store_.database());
   for (const PlannedStep* planned : realizations_) {
     store_.add_realization(pipeline_, planned->step->name, planned->derivation, *planned->action,
@@ -73,9 +89,6 @@ std::vector<Committer::Committed> Committer::commit() {
     if (ended.lock) {
       any_long |= ended.planned->result->finished - ended.planned->result->started > short_job;
       trash_.take(ended.job.directory);
-      if (ended.planned->result->succeeded) {
-        trash_.take(store_.checkpoint_directory(ended.planned->action_key));
-      }
       ended.lock->move_away(trash_.place());
     }
   }

@@ -47,6 +47,8 @@ class Committer {
 
  private:
   void becomes_due();
+  // Those of a job that succeeded; of one that failed only a folder that it left empty.
+  void remove_checkpoints(const Ended& ended);
 
   Store& store_;
   std::string pipeline_;
