@@ -175,6 +175,8 @@ PreparedJob prepare_job(const Spec& spec, const Plan& plan, const PlannedStep& p
   job.labels = {{"pipeline", spec.name}, {"step", step.name}};
   job.work_directory = work;
   job.timeout = step.timeout;
+  job.nodes = step.processes.nodes;
+  job.processes = step.processes.of_each;
   // The index knows the key only once there is a result: until then gc learns here what the job was given.
   write_file_atomically(prepared.directory / "recipe", planned.action->text(), 0644, Durability::later);
   write_job(prepared.directory, job, Durability::later);

@@ -96,7 +96,6 @@ Schema make_training_schema() {
                later("schedule", "how the learning rate changes"), later("clip", "limits the gradient"),
                later("early-stopping", "ends when nothing improves"), later("precision", "mixed precision"),
                later("device", "cpu or cuda"), later("checkpoint", "how often a checkpoint is written"),
-               later("processes", "data-parallel training"), later("nodes", "data-parallel training"),
                later("select", "which epoch is kept")});
 }
 

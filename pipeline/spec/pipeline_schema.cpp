@@ -107,8 +107,17 @@ Schema step_schema() {
           optional("tools", list("Programs from PATH that a `run` step uses: they count towards its key.",
                                  text("a program's name"))),
           later("network", "Whether a container has network."),
-          later("nodes", "Data-parallel training on several machines."),
-          later("processes", "Data-parallel training in several processes."),
+          optional("nodes",
+                   integer("How many nodes the job runs on, each with `processes`: on `local` all of "
+                           "them are this machine; 1 when not given.",
+                           1, Processes::most)),
+          optional(
+              "processes",
+              integer("As how many processes the program of a `train` or `run` step runs at once, on each "
+                      "node: they find each other by MASTER_ADDR, MASTER_PORT, RANK, LOCAL_RANK, NODE_RANK, "
+                      "WORLD_SIZE and LOCAL_WORLD_SIZE; 1 when not given. How many there are in all counts "
+                      "towards the step's key.",
+                      1, Processes::most)),
       });
 }
 

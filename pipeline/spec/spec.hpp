@@ -79,6 +79,7 @@ struct Step {
   std::vector<std::string> outcomes;
   Retry retry;
   Resources resources;
+  Processes processes;
   std::map<std::string, std::string> params;  // the ones that it uses
   Selector select;                            // which of its results stand for it
 
