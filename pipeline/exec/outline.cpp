@@ -577,7 +577,9 @@ class OutlineWriter {
 
  private:
   bool is_essential(const Step& step) const {
-    return spec_.model && (step.name == spec_.model->from.step || !step.metrics.empty());
+    const bool behind_model =
+        spec_.model && (step.name == spec_.model->from.step || step.group == spec_.model->from.step);
+    return spec_.model && (behind_model || !step.metrics.empty());
   }
 
   // The step that was added last.

@@ -18,6 +18,23 @@ Schema fetch_schema() {
                                "the step"))});
 }
 
+// The values of an axis: a list, or what they are drawn from.
+Schema axis_schema(std::string meaning) {
+  const Schema ends = list("", number("an end of the range"));
+  return either(
+      std::move(meaning),
+      {list("", scalar("a value")),
+       one_of_keys("", {optional("uniform", ends), optional("log-uniform", ends), optional("integer", ends),
+                        optional("choice", list("", scalar("a value")))})});
+}
+
+// A rule of a matrix that an axis may be called like, too: there it has values.
+Schema or_axis(const std::string& meaning) {
+  Schema schema = axis_schema(meaning);
+  schema.of.insert(schema.of.begin(), integer("", 0));
+  return schema;
+}
+
 Schema matrix_schema() {
   const Schema combinations = list("", map("", scalar("a value"), "axis"));
   Schema include = combinations;
@@ -31,8 +48,13 @@ Schema matrix_schema() {
       {optional("include", include), optional("exclude", exclude),
        optional("fail-fast",
                 boolean("when one fails, end those that run and start no more; true when not given")),
-       optional("max-parallel", integer("how many run at once, at most", 1, 10'000))},
-      list("an axis and its values: `${{ matrix.NAME }}`", scalar("a value")), "axis");
+       optional("max-parallel", integer("how many run at once, at most", 1, 10'000)),
+       optional("samples", or_axis("how often values are drawn from the axes that are ranges")),
+       optional("seed", or_axis("decides what is drawn, 0 when not given; the same draws for ever"))},
+      axis_schema(
+          "an axis and its values: `${{ matrix.NAME }}`; `uniform`, `log-uniform` and `integer` are drawn "
+          "between two ends, `choice` from a list"),
+      "axis");
 }
 
 Schema retry_schema() {

@@ -98,7 +98,7 @@ struct MatrixGroup {
 
 struct ModelSpec {
   std::string name;
-  Input from;
+  Input from;  // its step may be a matrix: the best of its combinations
   std::optional<Expression> gate;
   std::string gate_text;
 };
