@@ -123,11 +123,19 @@ void Family::kill_rest_of_group(pid_t leader) const {
   }
 }
 
-void Family::kill_children() const {
+std::vector<pid_t> Family::children() const {
+  std::vector<pid_t> children;
   for (const Relative& relative : descendants_of(::getpid())) {
     if (relative.parent == ::getpid()) {
-      ::kill(relative.pid, SIGKILL);
+      children.push_back(relative.pid);
     }
+  }
+  return children;
+}
+
+void Family::kill_children() const {
+  for (const pid_t child : children()) {
+    ::kill(child, SIGKILL);
   }
 }
 

@@ -33,6 +33,8 @@ class Family {
   void signal_all(std::span<const pid_t> leaders, int signal) const;
   // SIGKILL to what is left of the group of a child that has been reaped.
   void kill_rest_of_group(pid_t leader) const;
+  // Every child, own or adopted, that has not ended.
+  std::vector<pid_t> children() const;
   // SIGKILL to every child, own or adopted. Their children become ours, so calling this until is_empty() ends
   // all, without a look at process ids that may have been given to others meanwhile.
   void kill_children() const;

@@ -118,17 +118,29 @@ void write_listen(const std::filesystem::path& job_directory, const std::vector<
 void start_agent(const std::filesystem::path& agent, const std::filesystem::path& job_directory,
                  FileLock lock, const std::map<std::string, std::string>& secrets = {});
 
-// The same as a child of this process, which sees its end and has to reap it. It outlives this process all
-// the same. The caller keeps its hold of the lock, so that it has it at once when the job has ended. Does not
-// wait until the agent has taken over: should it be unable to, it says why in the log and there is no
-// exit.json.
-struct AttachedAgent {
-  Process process;
-  FileDescriptor ended;  // comes to its end (poll: POLLHUP) once the agent and all of the job are gone
+// Starts agents that end with their jobs, one process for each. What it is itself, mlpipe-agent as well, is
+// started with the first (see spawner.hpp) and goes on until the last job has ended, whether or not this
+// process is still there. Not thread-safe.
+class AgentSpawner {
+ public:
+  // `store` is for people who look at the list of processes.
+  AgentSpawner(std::filesystem::path agent, std::filesystem::path store)
+      : agent_(std::move(agent)), store_(std::move(store)) {}
+
+  // As start_agent(), but the caller keeps its hold of the lock too, so that it has it at once when the job
+  // has ended. Does not wait until the agent has taken over: should it be unable to, it says why in the log
+  // and there is no exit.json. The descriptor comes to its end (poll: POLLHUP) once all of the job is gone.
+  FileDescriptor start(const std::filesystem::path& job_directory, const FileLock& lock,
+                       const std::map<std::string, std::string>& secrets = {});
+
+ private:
+  void start_spawner();
+
+  std::filesystem::path agent_;
+  std::filesystem::path store_;
+  std::optional<Process> spawner_;
+  FileDescriptor requests_;
 };
-AttachedAgent start_attached_agent(const std::filesystem::path& agent,
-                                   const std::filesystem::path& job_directory, const FileLock& lock,
-                                   const std::map<std::string, std::string>& secrets = {});
 
 // Asks a running job to end (SIGTERM to its group, SIGKILL after the grace). False when no agent is there.
 bool cancel_job(const std::filesystem::path& job_directory);

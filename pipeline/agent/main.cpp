@@ -1,8 +1,9 @@
 // mlpipe-agent [--detach] [--lock-fd N] [--secrets-fd N] JOB_DIRECTORY: runs the job that job.json describes
-// and says in exit.json how it ended (see job.hpp).
+// and says in exit.json how it ended (see job.hpp). Or mlpipe-agent --spawner-fd N STORE: see spawner.hpp.
 //
-// Two processes: the agent, which runs the job, and its guard, which only waits. Should the agent be killed,
-// the kernel kills the job's program; the guard adopts and kills what else is left. Both hold the lock.
+// For one job two processes: the agent, which runs the job, and its guard, which only waits. Should the agent
+// be killed, the kernel kills the job's program; the guard adopts and kills what else is left. Both hold the
+// lock.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -17,9 +18,9 @@
 #include <map>
 #include <span>
 
-#include "pipeline/agent/run.hpp"
 #include "pipeline/agent/secret_variables.hpp"
-#include "pipeline/base/crash_point.hpp"
+#include "pipeline/agent/spawner.hpp"
+#include "pipeline/agent/supervise.hpp"
 #include "pipeline/base/error.hpp"
 
 namespace {
@@ -29,6 +30,7 @@ using mlpipe::UsageError;
 
 struct Options {
   bool detach = false;
+  mlpipe::FileDescriptor spawn_requests;  // then there is no job of its own
   fs::path job_directory;
   std::map<std::string, std::string> secrets;  // values of the job's secret variables
 };
@@ -56,10 +58,14 @@ Options parse_options(std::span<char* const> arguments) {
       const mlpipe::FileDescriptor file(inherited_descriptor(argument, arguments[++i]));
       options.secrets =
           mlpipe::split_variables(mlpipe::read_file(fmt::format("/proc/self/fd/{}", file.get())));
+    } else if (argument == "--spawner-fd" && i + 1 < arguments.size()) {
+      options.spawn_requests = mlpipe::FileDescriptor(inherited_descriptor(argument, arguments[++i]));
     } else if (!argument.starts_with("-") && options.job_directory.empty()) {
       options.job_directory = fs::absolute(argument);
     } else {
-      throw UsageError("usage: mlpipe-agent [--detach] [--lock-fd N] [--secrets-fd N] JOB_DIRECTORY");
+      throw UsageError(
+          "usage: mlpipe-agent [--detach] [--lock-fd N] [--secrets-fd N] JOB_DIRECTORY\n"
+          "       mlpipe-agent --spawner-fd N STORE");
     }
   }
   if (!fs::is_directory(options.job_directory)) {
@@ -76,58 +82,12 @@ pid_t fork_or_throw() {
   return pid;
 }
 
-void end_everything(const mlpipe::Family& family) {
-  sigset_t child_ended;
-  sigemptyset(&child_ended);
-  sigaddset(&child_ended, SIGCHLD);  // blocked by Events or the guard
-  const timespec pause{0, 20'000'000};
-  while (family.reap(), !family.is_empty()) {
-    family.kill_children();
-    ::sigtimedwait(&child_ended, nullptr, &pause);
-  }
-}
-
-// Runs the job; `ready` is called once the control FIFO is there.
-void run_agent(const Options& options, const std::function<void(const mlpipe::Agent&)>& ready) {
-  const fs::path& job_directory = options.job_directory;
-  mlpipe::Agent agent(job_directory, options.secrets);
-  fs::remove(job_directory / "exit.json");  // of an earlier run in the same folder
-  ready(agent);
-  mlpipe::crash_point("start a job");
-  mlpipe::Ending ending;
-  ending.started = std::chrono::system_clock::now();
-  try {
-    const mlpipe::Job job = mlpipe::read_job(job_directory);
-    ending = job.keep_running ? run_service(agent, job) : run_job(agent, job);
-  } catch (const std::exception& error) {
-    end_everything(agent.family);
-    std::string_view reason = error.what();
-    constexpr std::string_view doing = "starting ";  // describe() says so already
-    reason.remove_prefix(reason.starts_with(doing) ? doing.size() : 0);
-    ending.failure = reason;
-    ending.finished = std::chrono::system_clock::now();
-  }
-  mlpipe::crash_point("end a job");
-  mlpipe::write_ending(job_directory, ending);
-}
-
-// SIGCHLD and the requests to end, blocked, so that the guard can wait for them.
-sigset_t block_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int signal : {SIGCHLD, SIGTERM, SIGINT}) {
-    sigaddset(&signals, signal);
-  }
-  ::sigprocmask(SIG_BLOCK, &signals, nullptr);
-  return signals;
-}
-
 // Waits for the agent, then ends what it left behind. Passes requests to end on.
 int guard(pid_t agent, const mlpipe::Family& family, const sigset_t& signals) {
   while (true) {
     for (const mlpipe::Ended& ended : family.reap()) {
       if (ended.pid == agent) {
-        end_everything(family);
+        mlpipe::end_everything(family);
         return ended.ending.succeeded() ? 0 : 1;
       }
     }
@@ -151,7 +111,7 @@ void let_go_of_streams(int output) {
 int run_guarded(const Options& options, mlpipe::FileDescriptor ready_pipe) {
   const bool detached = static_cast<bool>(ready_pipe);
   const mlpipe::Family family;
-  const sigset_t signals = block_signals();
+  const sigset_t signals = mlpipe::block_signals();
   const pid_t agent = fork_or_throw();
   if (agent > 0) {
     ready_pipe.close();
@@ -161,7 +121,7 @@ int run_guarded(const Options& options, mlpipe::FileDescriptor ready_pipe) {
     return guard(agent, family, signals);
   }
   ::setsid();
-  run_agent(options, [&](const mlpipe::Agent& running) {
+  mlpipe::supervise(options.job_directory, options.secrets, [&](const mlpipe::Agent& running) {
     if (detached) {
       let_go_of_streams(running.log.get());
       mlpipe::write_all(ready_pipe.get(), "!", "the pipe to the caller");
@@ -193,8 +153,12 @@ int run_detached(const Options& options) {
 
 int main(int count, char** arguments) {
   try {
-    const Options options = parse_options(std::span(arguments, static_cast<std::size_t>(count)).subspan(1));
+    Options options = parse_options(std::span(arguments, static_cast<std::size_t>(count)).subspan(1));
     ::signal(SIGPIPE, SIG_IGN);  // the caller may be gone
+    if (options.spawn_requests) {
+      mlpipe::serve_spawn_requests(std::move(options.spawn_requests));
+      return 0;
+    }
     return options.detach ? run_detached(options) : run_guarded(options, {});
   } catch (const UsageError& error) {
     fmt::print(stderr, "mlpipe-agent: {}\n", error.what());

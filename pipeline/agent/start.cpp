@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -9,6 +10,7 @@
 #include "pipeline/agent/control.hpp"
 #include "pipeline/agent/job.hpp"
 #include "pipeline/agent/secret_variables.hpp"
+#include "pipeline/agent/spawn_request.hpp"
 #include "pipeline/base/crash_point.hpp"
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/process.hpp"
@@ -48,8 +50,29 @@ void start_agent(const fs::path& agent, const fs::path& job_directory, FileLock 
   }
 }
 
-AttachedAgent start_attached_agent(const fs::path& agent, const fs::path& job_directory, const FileLock& lock,
+void AgentSpawner::start_spawner() {
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    throw_errno("making a socket");
+  }
+  requests_ = FileDescriptor(ends[0]);
+  const FileDescriptor other_end(ends[1]);
+  const FileDescriptor nothing = open_file("/dev/null", O_WRONLY);
+  Command command;
+  command.arguments = {agent_.string(), "--spawner-fd", std::to_string(other_end.get()),
+                       fs::absolute(store_).string()};
+  command.standard_output = nothing.get();
+  command.standard_error = nothing.get();
+  command.inherited = {other_end.get()};
+  command.new_session = true;  // out of reach of the terminal's Ctrl-C and of its end
+  spawner_ = Process::start(command);
+}
+
+FileDescriptor AgentSpawner::start(const fs::path& job_directory, const FileLock& lock,
                                    const std::map<std::string, std::string>& secrets) {
+  if (!spawner_ || spawner_->poll()) {
+    start_spawner();
+  }
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
     throw_errno("making a pipe");
@@ -57,18 +80,12 @@ AttachedAgent start_attached_agent(const fs::path& agent, const fs::path& job_di
   FileDescriptor ended(ends[0]);
   const FileDescriptor held(ends[1]);  // by the agent and its guard, as long as they live
   const FileDescriptor log = open_file(job_directory / "log", O_WRONLY | O_CREAT | O_APPEND, 0644);
-  Command command;
-  command.arguments = {agent.string(), "--lock-fd", std::to_string(lock.descriptor()),
-                       fs::absolute(job_directory).string()};
-  command.standard_output = log.get();
-  command.standard_error = log.get();
-  command.inherited = {lock.descriptor(), held.get()};
-  const FileDescriptor secrets_file = hand_over(secrets, command);
-  command.new_session = true;  // out of reach of the terminal's Ctrl-C and of its end
+  const FileDescriptor values = secrets.empty() ? FileDescriptor() : memory_file(join_variables(secrets));
   crash_point("start an agent");
-  AttachedAgent started{Process::start(command), std::move(ended)};
+  send_spawn_request(requests_.get(), fs::absolute(job_directory), lock.descriptor(), held.get(), log.get(),
+                     values ? std::optional(values.get()) : std::nullopt);
   crash_point("started an agent");
-  return started;
+  return ended;
 }
 
 bool cancel_job(const fs::path& job_directory) {

@@ -1,7 +1,11 @@
 #include "pipeline/exec/committer.hpp"
 
-#include <algorithm>
+#include <sys/eventfd.h>
 
+#include <algorithm>
+#include <utility>
+
+#include "pipeline/base/error.hpp"
 #include "pipeline/store/history.hpp"
 
 namespace mlpipe {
@@ -10,7 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 
 // How long a step may wait for others to be written down with. A sync and a transaction take about 1 ms;
-// where they take long, groups are larger, so that most of the time is left for the jobs.
+// where they take long, groups are larger, so that most of the disk's time is left for the jobs.
 constexpr auto least_patience = 20ms;
 constexpr auto most_patience = 500ms;
 constexpr int patience_by_cost = 5;
@@ -27,6 +31,17 @@ RunStepRecord record_of(const PlannedStep& planned, std::int64_t result) {
 
 }  // namespace
 
+Committer::Committer(Store& store, std::string pipeline, std::int64_t run)
+    : store_(store),
+      pipeline_(std::move(pipeline)),
+      run_(run),
+      trash_(store.trash_directory()),
+      wake_(::eventfd(0, EFD_CLOEXEC)) {
+  if (!wake_) {
+    throw_errno("making a descriptor to wait for the disk with");
+  }
+}
+
 void Committer::becomes_due() {
   if (!due_) {
     due_ =
@@ -35,12 +50,12 @@ void Committer::becomes_due() {
 }
 
 void Committer::add(Ended ended) {
-  ended_.push_back(std::move(ended));
+  waiting_.ended.push_back(std::move(ended));
   becomes_due();
 }
 
 void Committer::add_realization(const PlannedStep& planned) {
-  realizations_.push_back(&planned);
+  waiting_.realizations.push_back(&planned);
   becomes_due();
 }
 
@@ -57,22 +72,44 @@ void Committer::remove_checkpoints(const Ended& ended) {
   }
 }
 
-std::vector<Committer::Committed> Committer::commit() {
-  std::vector<Committed> committed;
-  if (!due_) {
-    return committed;
-  }
-  const Clock::time_point begin = Clock::now();
-  store_.blobs().sync();
-  for (const Ended& ended : ended_) {
+void Committer::start_sync() {
+  begin_ = Clock::now();
+  group_ = std::exchange(waiting_, {});
+  due_.reset();
+  sync_ = std::async(std::launch::async, [sync = store_.blobs().sync_later(), wake = wake_.get()] {
+    const auto tell = [wake] { ::eventfd_write(wake, 1); };
+    try {
+      sync();
+    } catch (...) {
+      tell();
+      throw;
+    }
+    tell();
+  });
+}
+
+std::vector<Committer::Committed> Committer::finish_sync() {
+  sync_.get();
+  eventfd_t count = 0;
+  ::eventfd_read(wake_.get(), &count);
+  for (const Ended& ended : group_.ended) {
     remove_checkpoints(ended);  // before there is a row, so that no later job of the key takes them up
   }
+  std::vector<Committed> committed = write_rows(group_);
+  cost_ = Clock::now() - begin_;
+  clear_away(group_);
+  group_ = {};
+  return committed;
+}
+
+std::vector<Committer::Committed> Committer::write_rows(const Group& group) {
+  std::vector<Committed> committed;
   Transaction transaction(store_.database());
-  for (const PlannedStep* planned : realizations_) {
+  for (const PlannedStep* planned : group.realizations) {
     store_.add_realization(pipeline_, planned->step->name, planned->derivation, *planned->action,
                            planned->step->params);
   }
-  for (const Ended& ended : ended_) {
+  for (const Ended& ended : group.ended) {
     const std::optional<Result>& result = ended.planned->result;
     committed.push_back({ended.index, 0});
     if (result) {
@@ -83,9 +120,12 @@ std::vector<Committer::Committed> Committer::commit() {
     }
   }
   transaction.commit();
-  cost_ = Clock::now() - begin;
+  return committed;
+}
+
+void Committer::clear_away(Group& group) {
   bool any_long = false;
-  for (Ended& ended : ended_) {
+  for (Ended& ended : group.ended) {
     if (ended.lock) {
       any_long |= ended.planned->result->finished - ended.planned->result->started > short_job;
       trash_.take(ended.job.directory);
@@ -95,10 +135,6 @@ std::vector<Committer::Committed> Committer::commit() {
   if (any_long) {
     trash_.empty();
   }
-  realizations_.clear();
-  ended_.clear();
-  due_.reset();
-  return committed;
 }
 
 }  // namespace mlpipe

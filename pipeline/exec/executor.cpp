@@ -85,9 +85,7 @@ class Executor {
       for (Attempt* attempt : wait()) {
         look_at(*attempt);
       }
-      if (committer_.due() && Clock::now() >= *committer_.due()) {
-        commit();
-      }
+      write_down_what_is_due();
       if (Clock::now() >= next_tick_) {
         tick();
       }
@@ -189,17 +187,21 @@ class Executor {
         until = std::min(until, Clock::now() + foreign_interval);
       }
     }
+    if (committer_.syncing()) {
+      descriptors.push_back({committer_.sync_ended(), POLLIN, 0});
+    }
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
     if (::poll(descriptors.data(), descriptors.size(), static_cast<int>(std::max<std::int64_t>(left, 0))) <
             0 &&
         errno != EINTR) {
       throw_errno("waiting for jobs");
     }
-    for (std::size_t i = 0; i < descriptors.size(); ++i) {
+    for (std::size_t i = 0; i < running.size(); ++i) {
       if (descriptors[i].revents != 0) {
         to_look_at.push_back(running[i]);
       }
     }
+    synced_ = committer_.syncing() && descriptors.back().revents != 0;
     return to_look_at;
   }
 
@@ -390,8 +392,29 @@ class Executor {
     }
   }
 
+  void write_down_what_is_due() {
+    if (synced_) {
+      finish_sync();
+    }
+    if (committer_.due() && Clock::now() >= *committer_.due()) {
+      committer_.start_sync();
+    }
+  }
+
+  // Everything, now.
   void commit() {
-    for (const Committer::Committed& committed : committer_.commit()) {
+    if (committer_.syncing()) {
+      finish_sync();
+    }
+    if (committer_.due()) {
+      committer_.start_sync();
+      finish_sync();
+    }
+  }
+
+  void finish_sync() {
+    synced_ = false;
+    for (const Committer::Committed& committed : committer_.finish_sync()) {
       if (committed.result != 0) {
         plan_.record(committed.index, committed.result);
       }
@@ -418,6 +441,7 @@ class Executor {
   std::vector<Waiting> waiting_;
   bool ordered_ = false;
   bool stopping_ = false;
+  bool synced_ = false;  // the sync under way has ended
   Clock::time_point next_tick_;
 };
 

@@ -37,13 +37,14 @@ class Runner {
 // Runs jobs as processes of this machine, each under an mlpipe-agent that outlives this process.
 class LocalRunner : public Runner {
  public:
-  explicit LocalRunner(std::filesystem::path agent) : agent_(std::move(agent)) {}
+  // `agent` is the path of mlpipe-agent.
+  LocalRunner(std::filesystem::path agent, std::filesystem::path store)
+      : agents_(std::move(agent), std::move(store)) {}
   FileDescriptor start(const PreparedJob& job, const FileLock& lock) override;
   void cancel(const PreparedJob& job) override;
 
  private:
-  std::filesystem::path agent_;
-  std::vector<Process> agents_;  // those that have not been reaped
+  AgentSpawner agents_;
 };
 
 }  // namespace mlpipe

@@ -265,8 +265,9 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
       const ExecutionOptions options{
           request.jobs != 0 ? request.jobs : static_cast<std::size_t>(usable_cores()), capacity, secrets,
           request.interrupts, run.number()};
-      const bool interrupted = execute(plan, spec, snapshot, programs, *store,
-                                       std::make_shared<LocalRunner>(programs.agent), observer, options);
+      const bool interrupted =
+          execute(plan, spec, snapshot, programs, *store,
+                  std::make_shared<LocalRunner>(programs.agent, store->directory()), observer, options);
       report.outcome = interrupted ? Outcome::interrupted : Outcome::succeeded;
       write_down_run(plan, beginning.outline, run.history(), run.number());
       run.git = git_revision(spec.project);

@@ -191,6 +191,13 @@ void Blobs::sync() const {
   }
 }
 
+std::function<void()> Blobs::sync_later() const {
+  if (std::exchange(synced_, true)) {
+    return [] {};
+  }
+  return [root = root_] { sync_file_system(root); };
+}
+
 // The file becomes a blob and stays where it is.
 Digest Blobs::take_file(const fs::path& path, bool executable) const {
   const Digest digest = digest_of_file(path);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,6 +46,9 @@ class Blobs {
   Digest add(std::string_view bytes) const;
   // Brings everything that was taken or added so far to disk; cheap when nothing was.
   void sync() const;
+  // The same as work that another thread may do, while this one takes and adds more; that more is not part of
+  // it. Once it has failed, what it was for cannot be relied on.
+  std::function<void()> sync_later() const;
 
   bool contains(const Output& output) const;
   // Where the output lies, read-only.
