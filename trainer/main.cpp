@@ -5,9 +5,11 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <new>
+#include <string_view>
 
 #include "pipeline/base/error.hpp"
 #include "trainer/network/runtime.hpp"
+#include "trainer/summary.hpp"
 #include "trainer/training/job.hpp"
 
 namespace {
@@ -36,6 +38,7 @@ void describe(CLI::App& app, Request& request) {
   app.set_version_flag("--version", fmt::format("mlpipe-train {}, {} build, libtorch {}", MLPIPE_VERSION,
                                                 MLPIPE_BUILD, mlpipe::libtorch_version()));
   app.footer(
+      "mlpipe-train summary --config FILE prints the network as a table, without training it.\n"
       "Paths in the config are relative to the folder it is called in.\n"
       "Exit status: 0 trained, 1 failed, 2 wrong config or data, 143 stopped by SIGTERM.");
 }
@@ -79,6 +82,9 @@ int train(const Request& request) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "summary") {
+    return mlpipe::summary_main(argc - 1, argv + 1);
+  }
   CLI::App app{"Trains a network on data and writes it as a model that mlpipe-serve serves."};
   Request request;
   describe(app, request);

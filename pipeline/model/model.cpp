@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -15,7 +16,7 @@ namespace mlpipe {
 namespace {
 
 constexpr std::int64_t newest_format = 1;
-constexpr double most_values = 1U << 28U;
+constexpr std::size_t most_values = std::size_t{1} << 28U;
 
 constexpr std::array<std::pair<const char*, Preprocessing::Kind>, 3> kinds = {{
     {"none", Preprocessing::Kind::none},
@@ -23,32 +24,9 @@ constexpr std::array<std::pair<const char*, Preprocessing::Kind>, 3> kinds = {{
     {"minmax", Preprocessing::Kind::minmax},
 }};
 
-const Schema& model_schema() {
-  using namespace schema;
-  static const Schema range =
-      keys("smallest and largest value", {required("least", number("")), required("most", number(""))});
-  static const Schema model = keys(
-      "a model",
-      {required("mlpipe-model", integer("the format of this file", 1)),
-       required("name", text("the model's name")), required("task", text("what it does", {"classification"})),
-       required("input", keys("what it takes", {required("name", text("the input's name")),
-                                                required("shape", list("of one example",
-                                                                       integer("a size", 1, most_values)))})),
-       optional("columns", list("of a table",
-                                keys("a column", {required("name", text("")), required("least", number("")),
-                                                  required("most", number(""))}))),
-       optional("pixels", range), required("labels", list("in the order of the scores", text(""))),
-       required("preprocessing",
-                keys("the scaling",
-                     {required("scale", text("", {"none", "standardize", "minmax"})),
-                      optional("offset", list("", number(""))), optional("divisor", list("", number("")))})),
-       required("network", network_schema()),
-       required("weights", keys("", {required("sha256", text("of weights.safetensors"))}))});
-  return model;
-}
-
 float number_of(const YamlNode& parent, std::string_view key) {
-  return static_cast<float>(as_number(*parent.find(key)).value_or(0));
+  const YamlNode* node = parent.find(key);
+  return node == nullptr ? 0 : static_cast<float>(as_number(*node).value_or(0));
 }
 
 std::vector<float> numbers_of(const YamlNode* list) {
@@ -61,7 +39,14 @@ std::vector<float> numbers_of(const YamlNode* list) {
   return numbers;
 }
 
-Preprocessing read_preprocessing(const YamlNode& node, std::size_t values, Diagnostics& diagnostics) {
+void refuse_zeros(const YamlNode& node, const std::vector<float>& divisors, Diagnostics& diagnostics) {
+  if (std::find(divisors.begin(), divisors.end(), 0.0F) != divisors.end()) {
+    diagnostics.add(node, "a divisor is zero");
+  }
+}
+
+// `model` has its shape, columns and network.
+Preprocessing read_preprocessing(const YamlNode& node, const Model& model, Diagnostics& diagnostics) {
   Preprocessing preprocessing;
   for (const auto& [word, kind] : kinds) {
     if (node.find("scale")->scalar == word) {
@@ -70,45 +55,74 @@ Preprocessing read_preprocessing(const YamlNode& node, std::size_t values, Diagn
   }
   preprocessing.offset = numbers_of(node.find("offset"));
   preprocessing.divisor = numbers_of(node.find("divisor"));
+  if (!model.network.index_count()) {
+    preprocessing.categories = category_counts(model.columns);
+  } else if (preprocessing.kind != Preprocessing::Kind::none) {
+    diagnostics.add(node, "the network begins with an embedding, which takes numbers as they are");
+  }
+  const std::size_t values = preprocessing.encoded_values(model.values());
   const std::size_t count = preprocessing.offset.size();
-  const bool fits =
-      preprocessing.kind == Preprocessing::Kind::none ? count == 0 : count == 1 || count == values;
+  const bool for_channels =
+      model.input_shape.size() == 3 && count == static_cast<std::size_t>(model.input_shape[0]);
+  const bool fits = preprocessing.kind == Preprocessing::Kind::none
+                        ? count == 0
+                        : count == 1 || count == values || for_channels;
   if (!fits || preprocessing.divisor.size() != count) {
     diagnostics.add(
         node, fmt::format("the scaling has {} offsets and {} divisors, and an example has {} values", count,
                           preprocessing.divisor.size(), values));
   }
-  for (const float divisor : preprocessing.divisor) {
-    if (divisor == 0) {
-      diagnostics.add(node, "a divisor is zero");
-    }
-  }
+  refuse_zeros(node, preprocessing.divisor, diagnostics);
   return preprocessing;
 }
 
-std::vector<Column> read_columns(const YamlNode* list) {
-  std::vector<Column> columns;
-  if (list != nullptr) {
-    for (const YamlNode& item : list->items) {
-      columns.push_back({item.find("name")->scalar, number_of(item, "least"), number_of(item, "most")});
-    }
+TargetScale read_target(const YamlNode* node, const Model& model, Diagnostics& diagnostics) {
+  if (node == nullptr) {
+    return {};
   }
-  return columns;
+  TargetScale target{numbers_of(node->find("offset")), numbers_of(node->find("divisor"))};
+  if (model.task != Task::regression) {
+    diagnostics.add(*node, "only a regression scales its targets");
+  } else if (target.offset.size() != model.labels.size() || target.divisor.size() != model.labels.size()) {
+    diagnostics.add(*node, fmt::format("there are {} offsets and {} divisors for {} targets",
+                                       target.offset.size(), target.divisor.size(), model.labels.size()));
+  }
+  refuse_zeros(*node, target.divisor, diagnostics);
+  return target;
 }
 
-std::vector<std::string> read_labels(const YamlNode& list, Diagnostics& diagnostics) {
-  std::vector<std::string> labels;
+std::vector<std::string> read_names(const YamlNode& list, const char* what, Diagnostics& diagnostics) {
+  std::vector<std::string> names;
   std::set<std::string> seen;
   for (const YamlNode& item : list.items) {
     if (!seen.insert(item.scalar).second) {
-      diagnostics.add(item, fmt::format("the label '{}' is here twice", printable(item.scalar)));
+      diagnostics.add(item, fmt::format("the {} '{}' is here twice", what, printable(item.scalar)));
     }
-    labels.push_back(item.scalar);
+    names.push_back(item.scalar);
   }
-  if (labels.empty()) {
-    diagnostics.add(list, "a model has at least one label");
+  if (names.empty()) {
+    diagnostics.add(list, fmt::format("there is no {}", what));
   }
-  return labels;
+  return names;
+}
+
+std::vector<Column> read_columns(const YamlNode* list, Diagnostics& diagnostics) {
+  std::vector<Column> columns;
+  if (list == nullptr) {
+    return columns;
+  }
+  for (const YamlNode& item : list->items) {
+    Column column{item.find("name")->scalar, number_of(item, "least"), number_of(item, "most")};
+    const bool has_range = item.find("least") != nullptr && item.find("most") != nullptr;
+    if (const YamlNode* categories = item.find("categories")) {
+      column.categories = read_names(*categories, "category", diagnostics);
+      column.most = static_cast<float>(column.categories.size()) - 1;
+    } else if (!has_range) {
+      diagnostics.add(item, "a column has least and most, or categories");
+    }
+    columns.push_back(std::move(column));
+  }
+  return columns;
 }
 
 // The version is looked at before anything else: what a newer format holds is not a fault.
@@ -152,23 +166,37 @@ std::string preprocessing_text(const Preprocessing& preprocessing) {
   return text;
 }
 
+std::string values_text(const Column& column) {
+  if (column.categories.empty()) {
+    return fmt::format("least: {}, most: {}", number_text(column.least), number_text(column.most));
+  }
+  std::vector<std::string> categories;
+  for (const std::string& category : column.categories) {
+    categories.push_back(quoted(category));
+  }
+  return fmt::format("categories: [{}]", join(categories, ", "));
+}
+
 std::string model_text(const Model& model) {
-  std::string text =
-      fmt::format("mlpipe-model: {}\nname: {}\ntask: {}\ninput: {{name: {}, shape: {}}}\n", newest_format,
-                  quoted(model.name), model.task, quoted(model.input_name), shape_text(model.input_shape));
+  std::string text = fmt::format("mlpipe-model: {}\nname: {}\ntask: {}\ninput: {{name: {}, shape: {}}}\n",
+                                 newest_format, quoted(model.name), task_name(model.task),
+                                 quoted(model.input_name), shape_text(model.input_shape));
   if (model.columns.empty()) {
     text +=
         fmt::format("pixels: {{least: {}, most: {}}}\n", number_text(model.least), number_text(model.most));
   } else {
     text += "columns:\n";
     for (const Column& column : model.columns) {
-      text += fmt::format("  - {{name: {}, least: {}, most: {}}}\n", quoted(column.name),
-                          number_text(column.least), number_text(column.most));
+      text += fmt::format("  - {{name: {}, {}}}\n", quoted(column.name), values_text(column));
     }
   }
   text += "labels:\n";
   for (const std::string& label : model.labels) {
     text += fmt::format("  - {}\n", quoted(label));
+  }
+  if (!model.target.offset.empty()) {
+    text += fmt::format("target: {{offset: {}, divisor: {}}}\n", number_list(model.target.offset),
+                        number_list(model.target.divisor));
   }
   text += preprocessing_text(model.preprocessing);
   text += "network:\n" + network_text(model.network, 2);
@@ -177,6 +205,25 @@ std::string model_text(const Model& model) {
 }
 
 }  // namespace
+
+float Column::category(std::string_view text) const {
+  const auto found = std::find(categories.begin(), categories.end(), text);
+  return found == categories.end() ? -1 : static_cast<float>(found - categories.begin());
+}
+
+Shape Model::network_input() const {
+  return preprocessing.categories.empty() ? input_shape : Shape{static_cast<std::int64_t>(encoded_values())};
+}
+
+std::vector<std::size_t> category_counts(const std::vector<Column>& columns) {
+  std::vector<std::size_t> counts;
+  bool any = false;
+  for (const Column& column : columns) {
+    counts.push_back(column.categories.size());
+    any = any || !column.categories.empty();
+  }
+  return any ? counts : std::vector<std::size_t>{};
+}
 
 Model read_model(const std::filesystem::path& directory) {
   if (!std::filesystem::is_directory(directory)) {
@@ -192,17 +239,17 @@ Model read_model(const std::filesystem::path& directory) {
   const YamlNode& root = document.root;
   Model model;
   model.name = root.find("name")->scalar;
-  model.task = root.find("task")->scalar;
+  model.task = task_named(root.find("task")->scalar).value_or(Task::classification);
   model.input_name = root.find("input")->find("name")->scalar;
   const YamlNode& shape = *root.find("input")->find("shape");
   for (const YamlNode& size : shape.items) {
     model.input_shape.push_back(as_integer(size).value_or(0));
   }
-  if (model.input_shape.empty() || static_cast<double>(model.values()) > most_values) {
+  if (model.input_shape.empty() || model.values() > most_values) {
     diagnostics.add(shape, fmt::format("{} is no shape of an example", shape_text(model.input_shape)));
     diagnostics.throw_if_any();
   }
-  model.columns = read_columns(root.find("columns"));
+  model.columns = read_columns(root.find("columns"), diagnostics);
   if (!model.columns.empty() && model.columns.size() != model.values()) {
     diagnostics.add(*root.find("columns"), fmt::format("there are {} columns, and an example has {} values",
                                                        model.columns.size(), model.values()));
@@ -211,12 +258,17 @@ Model read_model(const std::filesystem::path& directory) {
     model.least = number_of(*pixels, "least");
     model.most = number_of(*pixels, "most");
   }
-  model.labels = read_labels(*root.find("labels"), diagnostics);
-  model.preprocessing = read_preprocessing(*root.find("preprocessing"), model.values(), diagnostics);
+  model.labels = read_names(*root.find("labels"), "label", diagnostics);
+  if (model.task == Task::binary && model.labels.size() != 2) {
+    diagnostics.add(*root.find("labels"),
+                    fmt::format("a binary model has two labels, and this has {}", model.labels.size()));
+  }
+  model.target = read_target(root.find("target"), model, diagnostics);
   model.network = read_network(*root.find("network"), diagnostics);
+  model.preprocessing = read_preprocessing(*root.find("preprocessing"), model, diagnostics);
   if (!model.network.layers.empty()) {
-    infer_shapes(model.network, model.input_shape, static_cast<std::int64_t>(model.labels.size()),
-                 diagnostics);
+    infer_shapes(model.network, model.network_input(), static_cast<std::int64_t>(model.labels.size()),
+                 diagnostics, model.task);
   }
   const YamlNode& sha256 = *root.find("weights")->find("sha256");
   if (Digest::is_hex(sha256.scalar)) {

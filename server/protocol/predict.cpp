@@ -139,8 +139,8 @@ Response describe_model(const Engine& engine) {
   JsonBuffer out;
   out.push_back('{');
   append_version(out, *version);
-  fmt::format_to(std::back_inserter(out), R"(,"task":"{}","image":{},"shape":[{}],"range":)", model.task,
-                 model.is_image(), fmt::join(model.input_shape, ","));
+  fmt::format_to(std::back_inserter(out), R"(,"task":"{}","image":{},"shape":[{}],"range":)",
+                 task_name(model.task), model.is_image(), fmt::join(model.input_shape, ","));
   append_numbers(out, std::array{model.least, model.most});
   append_raw(out, R"(,"columns":[)");
   for (std::size_t i = 0; i < model.columns.size(); ++i) {

@@ -72,7 +72,7 @@ const std::vector<Wrapper>& wrappers() {
       {"sqlite3.h", {"pipeline/store/database.hpp", "pipeline/store/database.cpp"}},
       {"curl/", {"pipeline/fetch/download.cpp"}},
       {"CLI/",
-       {"pipeline/cli/command_line.cpp", "pipeline/fetch/main.cpp", "trainer/main.cpp",
+       {"pipeline/cli/command_line.cpp", "pipeline/fetch/main.cpp", "trainer/main.cpp", "trainer/summary.cpp",
         "server/options.cpp"}},
       {"archive", {"trainer/data/npz.cpp", "pipeline/archive/archive.cpp"}},
       {"csv.h", {"trainer/data/csv.cpp"}},

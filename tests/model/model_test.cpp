@@ -31,9 +31,9 @@ Model table_model() {
   return model;
 }
 
-std::string fault_after(const std::string& from, const std::string& to) {
+std::string fault_after(const std::string& from, const std::string& to, const Model& model = table_model()) {
   const TemporaryDirectory folder;
-  write_model(table_model(), folder.path());
+  write_model(model, folder.path());
   std::string text = read_file(folder.path() / model_file);
   const std::size_t at = text.find(from);
   EXPECT_NE(at, std::string::npos) << from << " is not in\n" << text;
@@ -82,11 +82,67 @@ TEST(Model, AnImageHasARangeInsteadOfColumns) {
   EXPECT_EQ(read.most, 16);
 }
 
+// Two columns, one of them with categories, and two targets.
+Model regression_model() {
+  Model model = table_model();
+  model.task = Task::regression;
+  model.columns[1] = {"colour", 0, 2, {"red", "dark: \"blue\"", "3"}};
+  model.labels = {"height", "weight"};
+  model.target = {{170, 70.5F}, {10, 12}};
+  model.preprocessing = {Preprocessing::Kind::minmax, {1, 0, 0, 0}, {2, 1, 1, 1}, {0, 3}};
+  model.network = network_of("[linear: auto]", {4}, 2);
+  return model;
+}
+
+TEST(Model, CategoriesAndTargetsReadBack) {
+  const TemporaryDirectory folder;
+  write_model(regression_model(), folder.path());
+  const std::string text = read_file(folder.path() / model_file);
+  const Model read = read_model(folder.path());
+  EXPECT_EQ(read.task, Task::regression);
+  EXPECT_EQ(read.columns[1].categories, regression_model().columns[1].categories);
+  EXPECT_EQ(read.columns[1].most, 2);
+  EXPECT_EQ(read.columns[1].category("3"), 2);
+  EXPECT_EQ(read.columns[1].category("green"), -1);
+  EXPECT_EQ(read.preprocessing.categories, (std::vector<std::size_t>{0, 3}));
+  EXPECT_EQ(read.values(), 2U);
+  EXPECT_EQ(read.encoded_values(), 4U);
+  EXPECT_EQ(read.network_input(), (Shape{4}));
+  EXPECT_EQ(read.target.offset, (std::vector<float>{170, 70.5F}));
+  write_model(read, folder.path());
+  EXPECT_EQ(read_file(folder.path() / model_file), text);
+}
+
+TEST(Model, ABinaryModelEndsWithOneValueForTwoLabels) {
+  const TemporaryDirectory folder;
+  Model model = table_model();
+  model.task = Task::binary;
+  model.labels = {"no", "yes"};
+  model.network = network_of("[linear: 1]", {2}, 1);
+  write_model(model, folder.path());
+  EXPECT_EQ(read_model(folder.path()).network.output(), (Shape{1}));
+  model.labels = {"no", "yes", "maybe"};
+  write_model(model, folder.path());
+  EXPECT_THROW(read_model(folder.path()), Error);
+}
+
+TEST(Model, AnImageMayBeScaledChannelByChannel) {
+  const TemporaryDirectory folder;
+  Model model = table_model();
+  model.columns.clear();
+  model.input_shape = {3, 2, 2};
+  model.preprocessing = {Preprocessing::Kind::standardize, {1, 2, 3}, {4, 5, 6}};
+  model.network = network_of("[flatten, linear: auto]", {3, 2, 2}, 4);
+  write_model(model, folder.path());
+  EXPECT_EQ(read_model(folder.path()).preprocessing.divisor, (std::vector<float>{4, 5, 6}));
+}
+
 TEST(Model, NamesWhatIsWrong) {
   const std::vector<std::array<std::string, 3>> cases = {
       {"mlpipe-model: 1", "mlpipe-model: 2", "format 2"},
       {"mlpipe-model: 1\n", "", "not a model of mlpipe"},
-      {"task: classification", "task: regression", "classification"},
+      {"task: classification", "task: clustering", "one of classification, binary, regression, svm"},
+      {"preprocessing:", "target: {offset: [1], divisor: [1]}\npreprocessing:", "only a regression"},
       {"shape: [2]", "shape: [3]", "3 values"},
       {"shape: [2]", "shape: [200000000, 200000000]", "no shape of an example"},
       {"- linear: 4", "- linear: 5", "5 outputs, and the data has 4 classes"},
@@ -100,6 +156,21 @@ TEST(Model, NamesWhatIsWrong) {
   };
   for (const auto& [from, to, expected] : cases) {
     const std::string fault = fault_after(from, to);
+    EXPECT_NE(fault.find(expected), std::string::npos) << from << " → " << to << "\ngot: " << fault;
+  }
+}
+
+TEST(Model, NamesWhatIsWrongWithCategoriesAndTargets) {
+  const std::vector<std::array<std::string, 3>> cases = {
+      {"\"red\"", "\"3\"", "the category '3' is here twice"},
+      {", categories: ", ", least: 1 } #", "a column has least and most, or categories"},
+      {"[\"red\", ", "[", "the scaling has 4 offsets and 4 divisors, and an example has 3 values"},
+      {"divisor: [10, 12]", "divisor: [10]", "2 offsets and 1 divisors for 2 targets"},
+      {"divisor: [10, 12]", "divisor: [10, 0]", "zero"},
+      {"- linear: 2", "- linear: 3", "ends with 3 outputs, and the data has 2 targets"},
+  };
+  for (const auto& [from, to, expected] : cases) {
+    const std::string fault = fault_after(from, to, regression_model());
     EXPECT_NE(fault.find(expected), std::string::npos) << from << " → " << to << "\ngot: " << fault;
   }
 }

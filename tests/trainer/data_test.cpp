@@ -33,6 +33,12 @@ std::string memory_of(const std::vector<Number>& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(Number)};
 }
 
+Values values_of(const Part& part, std::size_t values_per_example) {
+  Values values(part.count() * values_per_example);
+  part.examples->read(part.rows, values);
+  return values;
+}
+
 class DataTest : public ::testing::Test {
  protected:
   std::filesystem::path write(const std::string& name, const std::string& bytes) const {
@@ -252,7 +258,7 @@ TEST_F(DataTest, ADatasetSortsItsLabelsByValue) {
   TrainingData data;
   data.source = CsvSource{write("n.csv", text), "kind"};
   data.split = Split{0.5, 1};
-  const Dataset dataset = read_dataset(data);
+  const Dataset dataset = read_dataset(data, Task::classification);
   EXPECT_EQ(dataset.labels, (Labels{"2", "9", "10"}));
   EXPECT_EQ(dataset.training.count(), 3U);
   EXPECT_EQ(dataset.held_out.count(), 3U);
@@ -265,12 +271,13 @@ TEST_F(DataTest, ADatasetKeepsTheRowsOfItsSource) {
   }
   TrainingData data;
   data.source = CsvSource{write("n.csv", text), "kind"};
-  const Dataset dataset = read_dataset(data);
+  const Dataset dataset = read_dataset(data, Task::classification);
   EXPECT_EQ(dataset.held_out.count(), 4U);
-  for (const Examples* part : {&dataset.training, &dataset.held_out}) {
+  for (const Part* part : {&dataset.training, &dataset.held_out}) {
+    const Values values = values_of(*part, 1);
     for (std::size_t i = 0; i < part->count(); ++i) {
-      EXPECT_EQ(part->values[i], static_cast<float>(part->rows[i]));
-      EXPECT_EQ(part->classes[i], static_cast<std::int64_t>(part->rows[i] % 2));
+      EXPECT_EQ(values[i], static_cast<float>(part->rows[i]));
+      EXPECT_EQ(part->targets.classes[i], static_cast<std::int64_t>(part->rows[i] % 2));
     }
   }
 }
@@ -278,14 +285,18 @@ TEST_F(DataTest, ADatasetKeepsTheRowsOfItsSource) {
 TEST_F(DataTest, ADatasetThatCannotBeTrainedOnIsRefused) {
   TrainingData data;
   data.source = CsvSource{write("one.csv", "a,kind\n1,x\n2,x\n"), "kind"};
-  EXPECT_NE(fault_of([&] { read_dataset(data); }).find("nothing to tell apart"), std::string::npos);
+  EXPECT_NE(fault_of([&] { read_dataset(data, Task::classification); }).find("nothing to tell apart"),
+            std::string::npos);
   data.source = CsvSource{write("two.csv", "a,kind\n1,x\n2,y\n"), "kind"};
-  EXPECT_NE(fault_of([&] { read_dataset(data); }).find("holds out none"), std::string::npos);
+  EXPECT_NE(fault_of([&] { read_dataset(data, Task::classification); }).find("holds out none"),
+            std::string::npos);
   data.shape = Shape{1, 2, 2};
-  EXPECT_NE(fault_of([&] { read_dataset(data); }).find("data.shape [1, 2, 2] asks for 4"), std::string::npos);
+  EXPECT_NE(
+      fault_of([&] { read_dataset(data, Task::classification); }).find("data.shape [1, 2, 2] asks for 4"),
+      std::string::npos);
   data.shape.reset();
   data.source = CsvSource{write("bytes.csv", "a,kind\n1,\xFF\n2,y\n"), "kind"};
-  EXPECT_NE(fault_of([&] { read_dataset(data); }).find("no UTF-8"), std::string::npos);
+  EXPECT_NE(fault_of([&] { read_dataset(data, Task::classification); }).find("no UTF-8"), std::string::npos);
 }
 
 TEST_F(DataTest, ATestLabelThatTrainingDoesNotHaveIsRefused) {
@@ -297,19 +308,37 @@ TEST_F(DataTest, ATestLabelThatTrainingDoesNotHaveIsRefused) {
                           {"y_test", npy_bytes("|u1", {1}, "\3")}});
   TrainingData data;
   data.source = source;
-  EXPECT_NE(fault_of([&] { read_dataset(data); }).find("the label '3'"), std::string::npos);
+  EXPECT_NE(fault_of([&] { read_dataset(data, Task::classification); }).find("the label '3'"),
+            std::string::npos);
+}
+
+Dataset dataset_of(const Values& values, const Shape& shape) {
+  Dataset dataset;
+  dataset.shape = shape;
+  dataset.training.examples = in_memory(values, element_count(shape));
+  for (std::size_t i = 0; i < dataset.training.examples->count(); ++i) {
+    dataset.training.rows.push_back(i);
+  }
+  dataset.statistics = statistics_of(*dataset.training.examples, dataset.training.rows, shape, "values");
+  return dataset;
+}
+
+Preprocessing fit(Preprocessing::Kind kind, const Dataset& dataset) {
+  TrainingData data;
+  data.scale = kind;
+  return fit_preprocessing(data, dataset);
 }
 
 TEST(FitPreprocessing, FitsEachColumnOrAllPixels) {
   const Values values = {0, 10, 4, 10, 8, 10};
-  const Preprocessing columns = fit_preprocessing(Preprocessing::Kind::standardize, values, 2, false);
+  const Preprocessing columns = fit(Preprocessing::Kind::standardize, dataset_of(values, {2}));
   EXPECT_EQ(columns.offset, (Values{4, 10}));
   EXPECT_FLOAT_EQ(columns.divisor[0], std::sqrt(32.0F / 3));
   EXPECT_EQ(columns.divisor[1], 1);  // it does not vary
-  const Preprocessing pixels = fit_preprocessing(Preprocessing::Kind::minmax, values, 2, true);
+  const Preprocessing pixels = fit(Preprocessing::Kind::minmax, dataset_of(values, {1, 1, 2}));
   EXPECT_EQ(pixels.offset, Values{0});
   EXPECT_EQ(pixels.divisor, Values{10});
-  EXPECT_TRUE(fit_preprocessing(Preprocessing::Kind::none, values, 2, false).offset.empty());
+  EXPECT_TRUE(fit(Preprocessing::Kind::none, dataset_of(values, {2})).offset.empty());
 }
 
 }  // namespace

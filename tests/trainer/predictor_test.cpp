@@ -17,16 +17,25 @@ class PredictorTest : public ::testing::Test {
  protected:
   // A model whose weights are given: the answers can be worked out by hand.
   void write(const std::string& network, const Shape& input, std::vector<NamedTensor> tensors,
-             Preprocessing preprocessing = {}) {
+             Preprocessing preprocessing = {}, Task task = Task::classification,
+             const TargetScale& target = {}) {
     const YamlDocument document = parse_yaml("net.yaml", network);
     Diagnostics diagnostics(document);
     Model model;
     model.name = "by hand";
     model.input_shape = input;
     model.labels = {"a", "b"};
+    model.task = task;
+    model.target = target;
+    for (const std::size_t count : preprocessing.categories) {
+      model.columns.push_back({"column" + std::to_string(model.columns.size()), 0, 9});
+      for (std::size_t i = 0; i < count; ++i) {
+        model.columns.back().categories.push_back("category " + std::to_string(i));
+      }
+    }
     model.preprocessing = std::move(preprocessing);
     model.network = read_network(document.root, diagnostics);
-    infer_shapes(model.network, input, 2, diagnostics);
+    infer_shapes(model.network, model.network_input(), 2, diagnostics, task);
     diagnostics.throw_if_any();
     write_safetensors(folder_.path() / weights_file, tensors);
     model.weights = digest_of_file(folder_.path() / weights_file);
@@ -82,6 +91,63 @@ TEST_F(PredictorTest, ConvolvesInChannelsLastAsInPlainMemory) {
   image[2 * 4 + 3] = 3;  // in reach of the second kernel only
   const std::vector<float> scores = load().predict(image, 1);
   EXPECT_NEAR(scores[0], sigmoid(2 - 3), 1e-6);
+}
+
+TEST_F(PredictorTest, ABinaryModelGivesBothProbabilities) {
+  write("[linear: auto, sigmoid]", {1}, {{"0.weight", {1, 1}, {2}}, {"0.bias", {1}, {0.5}}}, {},
+        Task::binary);
+  const std::vector<float> scores = load().predict(std::vector<float>{1, -20}, 2);
+  ASSERT_EQ(scores.size(), 4U);
+  EXPECT_NEAR(scores[0], sigmoid(-2.5F), 1e-6);
+  EXPECT_NEAR(scores[1], sigmoid(2.5F), 1e-6);
+  EXPECT_NEAR(scores[3] / sigmoid(-39.5F), 1, 1e-5) << "a small probability keeps its digits";
+}
+
+TEST_F(PredictorTest, AnSvmGivesItsMargins) {
+  write("[linear: auto]", {1}, {{"0.weight", {2, 1}, {2, -3}}, {"0.bias", {2}, {0.5, 0}}}, {}, Task::svm);
+  EXPECT_EQ(load().predict(std::vector<float>{2}, 1), (std::vector<float>{4.5, -6}));
+}
+
+TEST_F(PredictorTest, ARegressionAnswersInTheTargetsUnits) {
+  const std::vector<NamedTensor> weights = {{"0.weight", {2, 1}, {2, -3}}, {"0.bias", {2}, {0.5, 0}}};
+  write("[linear: auto]", {1}, weights, {}, Task::regression, {{100, 1}, {10, 2}});
+  EXPECT_EQ(load().predict(std::vector<float>{2, 0}, 2), (std::vector<float>{145, -11, 105, 1}));
+  write("[linear: auto]", {1}, weights, {}, Task::regression);
+  EXPECT_EQ(load().predict(std::vector<float>{2}, 1), (std::vector<float>{4.5, -6}));
+}
+
+TEST_F(PredictorTest, EncodesCategoriesBeforeItScales) {
+  // The second column is 0, 1 or 2: the network takes four values.
+  write("[linear: auto]", {2}, {{"0.weight", {2, 4}, {1, 10, 20, 30, 0, 0, 0, 0}}, {"0.bias", {2}, {0, 0}}},
+        {Preprocessing::Kind::standardize, {3, 0, 0, 0}, {2, 1, 1, 1}, {0, 3}}, Task::svm);
+  const std::vector<float> margins = load().predict(std::vector<float>{5, 2, 3, 0, 3, -1}, 3);
+  EXPECT_EQ(margins, (std::vector<float>{31, 0, 10, 0, 0, 0}));
+}
+
+TEST_F(PredictorTest, AnEmbeddingTakesRawIndices) {
+  write("[embedding: {count: 3, size: 2}, flatten, linear: auto]", {2},
+        {{"0.weight", {3, 2}, {1, 2, 3, 4, 5, 6}},
+         {"2.weight", {2, 4}, {1, 10, 100, 1000, 0, 0, 0, 0}},
+         {"2.bias", {2}, {0, 0}}},
+        {}, Task::svm);
+  // Vectors (5, 6) and (1, 2), channels first: 5, 1, 6, 2.
+  EXPECT_EQ(load().predict(std::vector<float>{2, 0}, 1), (std::vector<float>{2615, 0}));
+  for (const float wrong : {3.0F, -1.0F, 0.5F, NAN}) {
+    EXPECT_THROW(load().predict(std::vector<float>{0, wrong}, 1), UsageError) << wrong;
+  }
+}
+
+TEST_F(PredictorTest, AddsAResidualToItsInput) {
+  write("[linear: 2, residual: [linear: 2, relu, residual: [relu]], linear: auto]", {1},
+        {{"0.weight", {2, 1}, {1, 2}},
+         {"0.bias", {2}, {0, 0}},
+         {"1.0.weight", {2, 2}, {1, 0, 0, -1}},
+         {"1.0.bias", {2}, {0, 0}},
+         {"2.weight", {2, 2}, {1, 0, 0, 1}},
+         {"2.bias", {2}, {0, 0}}},
+        {}, Task::svm);
+  // (3, 6) + 2 · relu(3, -6)
+  EXPECT_EQ(load().predict(std::vector<float>{3}, 1), (std::vector<float>{9, 6}));
 }
 
 TEST_F(PredictorTest, AnswersAreTheSameAloneInBatchesAndFromManyThreads) {

@@ -13,6 +13,7 @@
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/scalar.hpp"
 #include "pipeline/base/text.hpp"
+#include "trainer/data/raw_data.hpp"
 
 namespace mlpipe {
 namespace {
@@ -67,19 +68,6 @@ std::vector<std::int64_t> classes_of(const std::vector<std::string>& labels,
   return classes;
 }
 
-Examples take_rows(const std::vector<float>& values, const std::vector<std::int64_t>& classes,
-                   const std::vector<std::size_t>& rows, std::size_t per_example) {
-  Examples examples;
-  examples.values.reserve(rows.size() * per_example);
-  for (const std::size_t row : rows) {
-    const auto first = values.begin() + static_cast<std::ptrdiff_t>(row * per_example);
-    examples.values.insert(examples.values.end(), first, first + static_cast<std::ptrdiff_t>(per_example));
-    examples.classes.push_back(classes[row]);
-  }
-  examples.rows = rows;
-  return examples;
-}
-
 std::vector<std::size_t> all_rows(std::size_t count) {
   std::vector<std::size_t> rows(count);
   for (std::size_t i = 0; i < count; ++i) {
@@ -88,17 +76,29 @@ std::vector<std::size_t> all_rows(std::size_t count) {
   return rows;
 }
 
-void split_by_seed(Dataset& dataset, const RawData& raw, const Split& split) {
-  const std::vector<std::int64_t> classes = classes_of(raw.examples.labels, dataset.labels, raw.source);
+Part take_rows(std::shared_ptr<const ExampleSource> examples, const std::vector<std::int64_t>& classes,
+               std::vector<std::size_t> rows, const std::string& name) {
+  Part part;
+  part.examples = std::move(examples);
+  for (const std::size_t row : rows) {
+    part.targets.classes.push_back(classes[row]);
+  }
+  part.rows = std::move(rows);
+  part.name = name;
+  return part;
+}
+
+void split_by_seed(Dataset& dataset, const std::shared_ptr<const ExampleSource>& examples,
+                   const std::vector<std::int64_t>& classes, const Split& split) {
   const std::vector<std::size_t> held_out = choose_held_out(classes, dataset.labels.size(), split);
   const std::vector<std::size_t> rows = all_rows(classes.size());
   std::vector<std::size_t> training;
   std::set_difference(rows.begin(), rows.end(), held_out.begin(), held_out.end(),
                       std::back_inserter(training));
-  dataset.training = take_rows(raw.examples.values, classes, training, dataset.values());
-  dataset.held_out = take_rows(raw.examples.values, classes, held_out, dataset.values());
+  dataset.training = take_rows(examples, classes, std::move(training), dataset.source);
+  dataset.held_out = take_rows(examples, classes, held_out, dataset.source);
   if (dataset.held_out.count() == 0) {
-    throw UsageError(fmt::format("{}: of its {} examples, a share of {} holds out none", raw.source,
+    throw UsageError(fmt::format("{}: of its {} examples, a share of {} holds out none", dataset.source,
                                  classes.size(), split.test),
                      "hold out more with data.split.test, or bring more examples");
   }
@@ -143,7 +143,7 @@ std::vector<std::size_t> choose_held_out(const std::vector<std::int64_t>& classe
   return held_out;
 }
 
-Dataset read_dataset(const TrainingData& data) {
+Dataset read_dataset(const TrainingData& data, Task) {
   RawData raw = std::visit(ReadSource{!data.split}, data.source);
   Dataset dataset;
   dataset.source = raw.source;
@@ -153,10 +153,12 @@ Dataset read_dataset(const TrainingData& data) {
                                  element_count(raw.shape), shape_text(dataset.shape),
                                  element_count(dataset.shape)));
   }
-  dataset.columns = column_names(raw, dataset.shape);
+  for (std::string& name : column_names(raw, dataset.shape)) {
+    dataset.columns.push_back({std::move(name), 0, 0, {}});
+  }
   dataset.labels = sorted_labels(raw.examples.labels);
-  for (const std::string& column : dataset.columns) {
-    require_utf8(column, raw.source, "column");
+  for (const Column& column : dataset.columns) {
+    require_utf8(column.name, raw.source, "column");
   }
   for (const std::string& label : dataset.labels) {
     require_utf8(label, raw.source, "label");
@@ -165,51 +167,47 @@ Dataset read_dataset(const TrainingData& data) {
     throw UsageError(fmt::format("{}: every example has the label '{}', so there is nothing to tell apart",
                                  raw.source, printable(dataset.labels.front())));
   }
+  const std::vector<std::int64_t> classes = classes_of(raw.examples.labels, dataset.labels, raw.source);
+  const auto examples = in_memory(std::move(raw.examples.values), dataset.values());
   if (raw.test) {
-    dataset.training.classes = classes_of(raw.examples.labels, dataset.labels, raw.source);
-    dataset.training.rows = all_rows(dataset.training.count());
-    dataset.training.values = std::move(raw.examples.values);
-    dataset.held_out.classes = classes_of(raw.test->labels, dataset.labels, raw.source);
-    dataset.held_out.rows = all_rows(dataset.held_out.count());
-    dataset.held_out.values = std::move(raw.test->values);
+    dataset.training = take_rows(examples, classes, all_rows(classes.size()), raw.source);
+    const auto test_classes = classes_of(raw.test->labels, dataset.labels, raw.source);
+    dataset.held_out = take_rows(in_memory(std::move(raw.test->values), dataset.values()), test_classes,
+                                 all_rows(test_classes.size()), raw.source);
   } else {
-    split_by_seed(dataset, raw, data.split.value_or(Split{}));
+    split_by_seed(dataset, examples, classes, data.split.value_or(Split{}));
+  }
+  dataset.statistics =
+      statistics_of(*dataset.training.examples, dataset.training.rows, dataset.shape, raw.source);
+  for (std::size_t i = 0; i < dataset.columns.size(); ++i) {
+    dataset.columns[i].least = dataset.statistics.least[i];
+    dataset.columns[i].most = dataset.statistics.most[i];
+  }
+  if (dataset.is_image()) {
+    const Statistics pixels = dataset.statistics.together();
+    dataset.least = pixels.least[0];
+    dataset.most = pixels.most[0];
   }
   return dataset;
 }
 
-Preprocessing fit_preprocessing(Preprocessing::Kind kind, const std::vector<float>& values,
-                                std::size_t values_per_example, bool one_for_all) {
+Preprocessing fit_preprocessing(const TrainingData& data, const Dataset& dataset) {
+  using Kind = Preprocessing::Kind;
   Preprocessing preprocessing;
-  preprocessing.kind = kind;
-  if (kind == Preprocessing::Kind::none) {
+  preprocessing.kind = data.scale.value_or(dataset.is_image() ? Kind::minmax : Kind::standardize);
+  if (preprocessing.kind == Kind::none) {
     return preprocessing;
   }
-  const std::size_t groups = one_for_all ? 1 : values_per_example;
-  const std::size_t values_per_group = values.size() / groups;
-  const auto count = static_cast<double>(values_per_group);
-  std::vector<double> sum(groups, 0);
-  std::vector<float> least(groups, std::numeric_limits<float>::max());
-  std::vector<float> most(groups, std::numeric_limits<float>::lowest());
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const std::size_t group = i % groups;
-    sum[group] += values[i];
-    least[group] = std::min(least[group], values[i]);
-    most[group] = std::max(most[group], values[i]);
-  }
-  std::vector<double> squares(groups, 0);  // of the distance from the mean: sums of plain squares lose digits
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const double distance = values[i] - sum[i % groups] / count;
-    squares[i % groups] += distance * distance;
-  }
-  for (std::size_t group = 0; group < groups; ++group) {
-    const bool standardize = kind == Preprocessing::Kind::standardize;
-    const double offset = standardize ? sum[group] / count : least[group];
-    const double divisor =
-        standardize ? std::sqrt(squares[group] / count) : static_cast<double>(most[group]) - least[group];
-    const bool varies = most[group] > least[group] && static_cast<float>(divisor) > 0 &&
-                        divisor <= std::numeric_limits<float>::max();
-    preprocessing.offset.push_back(static_cast<float>(offset));
+  const Statistics fitted = dataset.is_image() ? dataset.statistics.together() : dataset.statistics;
+  for (std::size_t group = 0; group < fitted.groups(); ++group) {
+    const bool standardize = preprocessing.kind == Kind::standardize;
+    const float least = fitted.least[group];
+    const float most = fitted.most[group];
+    const double divisor = standardize ? std::sqrt(fitted.squares[group] / static_cast<double>(fitted.count))
+                                       : static_cast<double>(most) - least;
+    const bool varies =
+        most > least && static_cast<float>(divisor) > 0 && divisor <= std::numeric_limits<float>::max();
+    preprocessing.offset.push_back(standardize ? static_cast<float>(fitted.mean[group]) : least);
     preprocessing.divisor.push_back(varies ? static_cast<float>(divisor) : 1.0F);
   }
   return preprocessing;

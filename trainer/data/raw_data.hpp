@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/model/training.hpp"
+#include "pipeline/model/training_data.hpp"
 
 namespace mlpipe {
 

@@ -5,7 +5,9 @@
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/conv.h>
 #include <torch/nn/modules/dropout.h>
+#include <torch/nn/modules/embedding.h>
 #include <torch/nn/modules/linear.h>
+#include <torch/nn/modules/normalization.h>
 #include <torch/nn/modules/pooling.h>
 
 #include <algorithm>
@@ -19,22 +21,64 @@ namespace {
 
 namespace nn = torch::nn;
 
+void append_layers(nn::SequentialImpl& module, const std::vector<Layer>& layers);
+
+// Adds what its layers make of the input to the input. A chain itself, so that their tensors are named as in
+// a subclass of PyTorch's nn.Sequential: "3.0.weight".
+class ResidualModule : public nn::SequentialImpl {
+ public:
+  torch::Tensor forward(const torch::Tensor& input) { return input + SequentialImpl::forward(input); }
+};
+
+// FP32 [batch, length] of whole numbers → [batch, size, length]: channels first, as every other layer has
+// them.
+class EmbeddingModule : public nn::EmbeddingImpl {
+ public:
+  using EmbeddingImpl::EmbeddingImpl;
+  torch::Tensor forward(const torch::Tensor& input) {
+    return EmbeddingImpl::forward(input.to(torch::kInt64)).transpose(1, 2);
+  }
+};
+
 // Appends one layer's module; Sequential numbers them as they come.
 class Appender {
  public:
-  Appender(nn::Sequential& module, const Layer& layer) : module_(module), layer_(layer) {}
+  Appender(nn::SequentialImpl& module, const Layer& layer) : module_(module), layer_(layer) {}
 
   void operator()(const Convolution& convolution) {
-    append(nn::Conv2d(nn::Conv2dOptions(layer_.input.front(), convolution.out, convolution.kernel)
-                          .stride(convolution.stride)
-                          .padding(convolution.padding)));
+    if (convolution.dimensions == 1) {
+      append(nn::Conv1d(nn::Conv1dOptions(layer_.input.front(), convolution.out, convolution.kernel)
+                            .stride(convolution.stride)
+                            .padding(convolution.padding)));
+    } else {
+      append(nn::Conv2d(nn::Conv2dOptions(layer_.input.front(), convolution.out, convolution.kernel)
+                            .stride(convolution.stride)
+                            .padding(convolution.padding)));
+    }
   }
   void operator()(const Linear& linear) { append(nn::Linear(layer_.input.front(), linear.out)); }
   void operator()(const Pooling& pooling) {
-    if (pooling.kind == Pooling::Kind::max) {
+    const bool max = pooling.kind == Pooling::Kind::max;
+    if (is_sequence() && max) {
+      append(nn::MaxPool1d(nn::MaxPool1dOptions(pooling.kernel).stride(pooling.stride)));
+    } else if (is_sequence()) {
+      append(nn::AvgPool1d(nn::AvgPool1dOptions(pooling.kernel).stride(pooling.stride)));
+    } else if (max) {
       append(nn::MaxPool2d(nn::MaxPool2dOptions(pooling.kernel).stride(pooling.stride)));
     } else {
       append(nn::AvgPool2d(nn::AvgPool2dOptions(pooling.kernel).stride(pooling.stride)));
+    }
+  }
+  void operator()(const AdaptivePooling& pooling) {
+    const bool max = pooling.kind == Pooling::Kind::max;
+    if (is_sequence() && max) {
+      append(nn::AdaptiveMaxPool1d(pooling.size));
+    } else if (is_sequence()) {
+      append(nn::AdaptiveAvgPool1d(pooling.size));
+    } else if (max) {
+      append(nn::AdaptiveMaxPool2d(nn::AdaptiveMaxPool2dOptions({pooling.size, pooling.size})));
+    } else {
+      append(nn::AdaptiveAvgPool2d(nn::AdaptiveAvgPool2dOptions({pooling.size, pooling.size})));
     }
   }
   void operator()(const Activation& activation) {
@@ -58,18 +102,36 @@ class Appender {
       append(nn::BatchNorm1d(layer_.input.front()));
     }
   }
+  void operator()(const LayerNorm&) { append(nn::LayerNorm(nn::LayerNormOptions(layer_.input))); }
   void operator()(const Dropout& dropout) { append(nn::Dropout(nn::DropoutOptions(dropout.rate))); }
+  void operator()(const Embedding& embedding) {
+    module_.push_back(
+        std::make_shared<EmbeddingModule>(nn::EmbeddingOptions(embedding.count, embedding.size)));
+  }
   void operator()(const Flatten&) { append(nn::Flatten()); }
-
- private:
-  template <typename Module>
-  void append(const Module& module) {
-    module_->push_back(module);
+  void operator()(const Residual& residual) {
+    const auto inner = std::make_shared<ResidualModule>();
+    append_layers(*inner, residual.layers);
+    module_.push_back(inner);
   }
 
-  nn::Sequential& module_;
+ private:
+  bool is_sequence() const { return layer_.input.size() == 2; }
+
+  template <typename Module>
+  void append(const Module& module) {
+    module_.push_back(module);
+  }
+
+  nn::SequentialImpl& module_;
   const Layer& layer_;
 };
+
+void append_layers(nn::SequentialImpl& module, const std::vector<Layer>& layers) {
+  for (const Layer& layer : layers) {
+    std::visit(Appender(module, layer), layer.operation);
+  }
+}
 
 // Parameters and running statistics layer by layer, without batchnorm's count of batches, which nothing
 // reads.
@@ -88,23 +150,26 @@ std::vector<std::pair<std::string, torch::Tensor>> tensors_of(nn::Sequential& mo
   return tensors;
 }
 
+bool convolves_images(const std::vector<Layer>& layers) {
+  return std::any_of(layers.begin(), layers.end(), [](const Layer& layer) {
+    const auto* residual = std::get_if<Residual>(&layer.operation);
+    const bool slides = std::holds_alternative<Convolution>(layer.operation) ||
+                        std::holds_alternative<Pooling>(layer.operation) ||
+                        std::holds_alternative<AdaptivePooling>(layer.operation);
+    return (slides && layer.input.size() == 3) || (residual != nullptr && convolves_images(residual->layers));
+  });
+}
+
 }  // namespace
 
 nn::Sequential build_module(const Network& network) {
   nn::Sequential module;
-  const std::size_t count = network.layers.size() - (network.ends_with_softmax() ? 1 : 0);
-  for (std::size_t i = 0; i < count; ++i) {
-    const Layer& layer = network.layers[i];
-    std::visit(Appender(module, layer), layer.operation);
-  }
+  append_layers(*module, network.layers);
   return module;
 }
 
 bool works_on_images(const Network& network) {
-  return std::any_of(network.layers.begin(), network.layers.end(), [](const Layer& layer) {
-    return std::holds_alternative<Convolution>(layer.operation) ||
-           std::holds_alternative<Pooling>(layer.operation);
-  });
+  return convolves_images(network.layers);
 }
 
 void use_channels_last(nn::Sequential& module) {

@@ -10,12 +10,12 @@
 
 namespace mlpipe {
 
-// The libtorch module of a network whose shapes were inferred: FP32 [batch, input shape…] → [batch, classes],
-// the scores before softmax (a softmax written as last layer is left out). First weights come from libtorch's
-// random state. Its tensors are named as in PyTorch's nn.Sequential of the same layers: "0.weight", "0.bias".
+// The libtorch module of a network whose shapes were inferred: FP32 [batch, input shape…] → [batch, outputs],
+// which mean what the task says. First weights come from libtorch's random state. Its tensors are named as in
+// PyTorch's nn.Sequential of the same layers: "0.weight", "0.bias", inside a residual "3.0.weight".
 torch::nn::Sequential build_module(const Network& network);
 
-// Whether the network works on images, so that channels-last memory is faster.
+// Whether the network convolves or pools images, so that channels-last memory is faster.
 bool works_on_images(const Network& network);
 
 // Brings the weights of convolutions into channels-last memory.

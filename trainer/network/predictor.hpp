@@ -21,8 +21,10 @@ class Predictor {
 
   const Model& model() const;
 
-  // rows: FP32 [count, model().values()], row-major, in the data's own units (preprocessing happens here).
-  // Returns FP32 [count, classes], each row the classes' probabilities, summing to 1.
+  // rows: FP32 [count, model().values()], row-major, raw: in the data's own units, a category as its index
+  // (preprocessing happens here). Returns FP32 [count, labels]: probabilities, that sum to 1 in each row, of
+  // the labels (classification, binary), their margins (svm), or the targets in their own units (regression).
+  // Throws UsageError for a value that is no index where the network begins with an embedding.
   std::vector<float> predict(std::span<const float> rows, std::size_t count) const;
 
  private:

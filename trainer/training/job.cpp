@@ -8,6 +8,7 @@
 #include "pipeline/base/file.hpp"
 #include "pipeline/base/text.hpp"
 #include "trainer/network/runtime.hpp"
+#include "trainer/network/torchscript.hpp"
 #include "trainer/training/loop.hpp"
 #include "trainer/training/progress.hpp"
 
@@ -32,17 +33,6 @@ void fit_network_to(const Dataset& dataset, const YamlDocument& config, Network&
   diagnostics.throw_if_any();
 }
 
-// What a batch costs, in multiplications of one pass forward.
-double multiplications(const Network& network, std::int64_t batch) {
-  double sum = 0;
-  for (const Layer& layer : network.layers) {
-    const bool slides = std::holds_alternative<Convolution>(layer.operation);
-    const double places = slides ? static_cast<double>(layer.output[1] * layer.output[2]) : 1;
-    sum += static_cast<double>(layer.parameters) * places;
-  }
-  return sum * static_cast<double>(batch);
-}
-
 // Threads that share little work wait for each other more than they compute: far more on a machine that is
 // busy with other things. The choice hangs on the network and the cores alone, so that the same request gives
 // the same bytes.
@@ -51,14 +41,8 @@ int choose_threads(const TrainingJob& job, const Training& training) {
   if (training.threads) {
     return static_cast<int>(*training.threads);
   }
-  const bool small = multiplications(training.network, training.batch) < worth_sharing;
+  const bool small = training.network.multiplications() * static_cast<double>(training.batch) < worth_sharing;
   return small ? 1 : job.cores.value_or(available_cores());
-}
-
-Preprocessing fit_to(const Dataset& dataset, std::optional<Preprocessing::Kind> wanted) {
-  using Kind = Preprocessing::Kind;
-  const Kind kind = wanted.value_or(dataset.is_image() ? Kind::minmax : Kind::standardize);
-  return fit_preprocessing(kind, dataset.training.values, dataset.values(), dataset.is_image());
 }
 
 std::vector<float> scaled(const Preprocessing& preprocessing, const Examples& examples, std::size_t values) {
@@ -67,31 +51,14 @@ std::vector<float> scaled(const Preprocessing& preprocessing, const Examples& ex
   return result;
 }
 
-std::vector<Column> columns_of(const Dataset& dataset) {
-  std::vector<Column> columns;
-  for (const std::string& name : dataset.columns) {
-    const std::size_t index = columns.size();
-    const std::vector<float>& values = dataset.training.values;
-    Column column{name, values[index], values[index]};
-    for (std::size_t i = index; i < values.size(); i += dataset.values()) {
-      column.least = std::min(column.least, values[i]);
-      column.most = std::max(column.most, values[i]);
-    }
-    columns.push_back(std::move(column));
-  }
-  return columns;
-}
-
 Model describe_model(const std::string& name, const Dataset& dataset, const Network& network) {
   Model model;
   model.name = name;
   model.input_shape = dataset.shape;
-  model.columns = columns_of(dataset);
+  model.columns = dataset.columns;
   if (dataset.is_image()) {
-    const auto [least, most] =
-        std::minmax_element(dataset.training.values.begin(), dataset.training.values.end());
-    model.least = *least;
-    model.most = *most;
+    model.least = dataset.least;
+    model.most = dataset.most;
   }
   model.labels = dataset.labels;
   model.network = network;
@@ -109,7 +76,11 @@ void make_folder(const std::filesystem::path& path) {
 
 // The weights first: model.yaml names their digest, so a folder with a model.yaml is complete.
 void write_artifact(Model& model, const std::vector<NamedTensor>& weights,
-                    const std::filesystem::path& directory) {
+                    const std::filesystem::path& directory, std::ostream& out) {
+  if (const auto reason = write_torchscript(model.network, weights, directory / torchscript_file)) {
+    out << fmt::format("no {}: this libtorch cannot write TorchScript: {}", torchscript_file, *reason)
+        << std::endl;
+  }
   write_safetensors(directory / weights_file, weights);
   model.weights = digest_of_file(directory / weights_file);
   write_model(model, directory);
@@ -129,7 +100,7 @@ Metrics run_training(const TrainingJob& job, const StopRequest& stop, std::ostre
   Training training = read_config(job.config);
   make_folder(job.model_directory);
   make_folder(job.report_directory);
-  const Dataset dataset = read_dataset(training.data);
+  const Dataset dataset = read_dataset(training.data, Task::classification);
   throw_if_stopped(stop);
   fit_network_to(dataset, job.config, training.network);
   const int threads = choose_threads(job, training);
@@ -137,18 +108,20 @@ Metrics run_training(const TrainingJob& job, const StopRequest& stop, std::ostre
   out << opening_line(dataset, training.network, threads) << std::endl;
 
   Model model = describe_model(job.name, dataset, training.network);
-  model.preprocessing = fit_to(dataset, training.data.scale);
-  const std::vector<float> inputs = scaled(model.preprocessing, dataset.training, dataset.values());
-  const std::vector<float> held_out = scaled(model.preprocessing, dataset.held_out, dataset.values());
+  model.preprocessing = fit_preprocessing(training.data, dataset);
+  const Examples examples = read_examples(dataset.training, dataset.values());
+  const Examples held_out_examples = read_examples(dataset.held_out, dataset.values());
+  const std::vector<float> inputs = scaled(model.preprocessing, examples, dataset.values());
+  const std::vector<float> held_out = scaled(model.preprocessing, held_out_examples, dataset.values());
   ProgressReport progress(out, training.epochs);
   const TrainedNetwork trained =
-      train_network(training, {inputs, dataset.training.classes}, {held_out, dataset.held_out.classes}, stop,
+      train_network(training, {inputs, examples.classes}, {held_out, held_out_examples.classes}, stop,
                     [&](const EpochResult& epoch) { progress.epoch_ended(epoch); });
 
-  write_artifact(model, trained.weights, job.model_directory);
+  write_artifact(model, trained.weights, job.model_directory, out);
   const Predictor predictor = Predictor::load(job.model_directory);
-  const Evaluation evaluation = evaluate(predictor, dataset.held_out);
-  write_held_out(model, dataset.held_out, evaluation, job.report_directory);
+  const Evaluation evaluation = evaluate(predictor, held_out_examples);
+  write_held_out(model, held_out_examples, evaluation, job.report_directory);
   const Metrics metrics = {
       evaluation.accuracy,        evaluation.loss,          trained.last.loss,       training.epochs,
       model.network.parameters(), dataset.training.count(), dataset.held_out.count()};

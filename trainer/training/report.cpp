@@ -34,6 +34,12 @@ std::span<const float> row_of(const std::vector<float>& values, std::size_t row,
 
 }  // namespace
 
+Examples read_examples(const Part& part, std::size_t values_per_example) {
+  Examples examples{std::vector<float>(part.count() * values_per_example), part.targets.classes, part.rows};
+  part.examples->read(part.rows, examples.values);
+  return examples;
+}
+
 Evaluation evaluate(const Predictor& predictor, const Examples& held_out) {
   constexpr float least_probability =
       1e-30F;  // of a class that was ruled out: its logarithm must stay finite

@@ -7,6 +7,16 @@
 
 namespace mlpipe {
 
+// Examples of a part, all in memory.
+struct Examples {
+  std::vector<float> values;          // [count, shape…], in the data's own units
+  std::vector<std::int64_t> classes;  // [count], an index into the labels
+  std::vector<std::size_t> rows;      // [count], which example of the source each is, from 0
+
+  std::size_t count() const { return classes.size(); }
+};
+Examples read_examples(const Part& part, std::size_t values_per_example);
+
 // How the model answers what was held out, and what else metrics.json says.
 struct Evaluation {
   double accuracy = 0;

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <torch/nn/modules/container/sequential.h>
+
+#include <string>
+#include <vector>
+
+#include "pipeline/model/network.hpp"
+#include "pipeline/model/safetensors.hpp"
+
+namespace mlpipe::testing {
+
+// A network with weights that a seed decides; batchnorm's running statistics are no longer at their start.
+struct RandomNetwork {
+  Network network;
+  Shape input;
+  torch::nn::Sequential module = nullptr;  // in evaluation mode
+  std::vector<NamedTensor> weights;
+
+  // The logits of examples that a seed decides, and those examples, flat.
+  std::vector<float> examples(std::size_t count) const;
+  std::vector<float> logits(const std::vector<float>& examples);
+};
+
+RandomNetwork random_network(const std::string& layers, const Shape& input, std::int64_t labels);
+
+}  // namespace mlpipe::testing
