@@ -1,5 +1,7 @@
 #include "pipeline/run/run_pipeline.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "pipeline/base/error.hpp"
@@ -9,6 +11,7 @@
 #include "pipeline/exec/leftovers.hpp"
 #include "pipeline/exec/machine.hpp"
 #include "pipeline/exec/requirements.hpp"
+#include "pipeline/model/check_model.hpp"
 #include "pipeline/registry/gate.hpp"
 #include "pipeline/registry/provenance.hpp"
 #include "pipeline/run/beginning.hpp"
@@ -121,16 +124,27 @@ bool is_complete(const Plan& plan) {
   });
 }
 
+// What the server would refuse is said before it is published, with all that is to be done about it.
+void require_model(const Output& output, const Spec& spec, const Store& store) {
+  const std::vector<ModelFault> faults = check_model(store.blobs().path_of(output));
+  if (!faults.empty()) {
+    throw Error(fmt::format("{} is no model that can be served, and is not published:{}",
+                            spec.model->from.text(), text_of(faults)),
+                "`mlpipe models check DIR` looks at a folder before");
+  }
+}
+
 // The gate, then the release. Nothing when the gate held it back.
 std::optional<Release> publish(const Spec& spec, const Plan& plan, const std::optional<Outline>& outline,
-                               const Observed& observed, const std::string& git, Registry& registry,
-                               RunObserver& observer, RunReport& report) {
+                               const Observed& observed, const std::string& git, const Store& store,
+                               Registry& registry, RunObserver& observer, RunReport& report) {
   const Output& output = *model_output(spec, plan);
   if (!output.folder) {
     throw Error(
         "the model " + spec.model->from.text() + " is a file, and a model is a folder that holds model.yaml",
         "let the step write a folder and name that in `model.from`");
   }
+  require_model(output, spec, store);
   report.gate_failures = unmet_gate(spec, plan, observed.alias);
   if (!report.gate_failures.empty()) {
     report.outcome = Outcome::failed;
@@ -183,7 +197,8 @@ void carry_out_effects(const Spec& spec, const Plan& plan, const std::optional<O
   std::optional<Release> release = registry.resolve(spec.model->name, alias_of(spec));
   bool alias_moves = false;
   if (wanted == Effects::Publish::publish || wanted == Effects::Publish::move) {
-    if (const auto published = publish(spec, plan, outline, observed, git, registry, observer, report)) {
+    if (const auto published =
+            publish(spec, plan, outline, observed, git, store, registry, observer, report)) {
       release = published;
       report.release = published;
       alias_moves = true;

@@ -16,7 +16,7 @@ class Servable {
  public:
   virtual ~Servable() = default;
   virtual const Model& model() const = 0;
-  // SHA-256 of model.yaml, which names the weights by their digest: it stands for the whole model.
+  // Stands for the whole model: SHA-256 of model.yaml, which mostly names the weights by their digest.
   virtual Digest digest() const = 0;
   // rows: FP32 [count, values], in the data's own units. Returns FP32 [count, labels].
   virtual std::vector<float> predict(std::span<const float> rows, std::size_t count) const = 0;

@@ -3,6 +3,7 @@
 
 #include "pipeline/base/file.hpp"
 #include "tests/functional/serving.hpp"
+#include "tests/functional/tiny_model.hpp"
 
 namespace mlpipe {
 namespace {
@@ -13,8 +14,9 @@ steps:
   train:
     run: |
       echo train-${{ matrix.a }} >> @SIDE@/runs
-      mkdir model; echo "${{ matrix.a }}" > model/model.yaml
+      cp -r red model; echo "# ${{ matrix.a }}" >> model/model.yaml
       echo '{"accuracy": ${{ matrix.a }}, "loss": 0.5}' > metrics.json
+    deps: [red]
     outs: [model]
     metrics: [metrics.json]
     matrix: { a: [0.7, 0.9, 0.8] }
@@ -28,12 +30,18 @@ model:
 std::string released(const Project& project, const std::string& release) {
   const std::string folder = (project.elsewhere() / release).string();
   EXPECT_TRUE(exits(project.mlpipe({"models", "export", release, "--to", folder}), 0));
-  return read_file(std::filesystem::path(folder) / "model.yaml");
+  const std::string text = read_file(std::filesystem::path(folder) / "model.yaml");
+  return text.substr(text.rfind('#') + 2);
+}
+
+void write_grid(const Project& project) {
+  write_tiny_model(project.folder() / "red", "red");
+  project.pipeline(grid_pipeline);
 }
 
 TEST(Tuning, TheBestOfTheGridIsPublished) {
   Project project;
-  project.pipeline(grid_pipeline);
+  write_grid(project);
   const Captured first = project.mlpipe({"run"});
   EXPECT_TRUE(exits(first, 0));
   EXPECT_TRUE(has(first.error, "✓ best  train[a=0.9]"));
@@ -58,7 +66,7 @@ TEST(Tuning, TheBestOfTheGridIsPublished) {
 
 TEST(Tuning, TheGateIsForTheBest) {
   Project project;
-  project.pipeline(grid_pipeline);
+  write_grid(project);
   project.replace("pipeline.yaml", "best(accuracy)", "best(accuracy, min)");
   const Captured captured = project.mlpipe({"run"});
   EXPECT_TRUE(exits(captured, 1));
@@ -67,8 +75,8 @@ TEST(Tuning, TheGateIsForTheBest) {
 
 TEST(Tuning, OneThatFailsHoldsTheModelBack) {
   Project project;
-  project.pipeline(grid_pipeline);
-  project.replace("pipeline.yaml", "mkdir model;", "test ${{ matrix.a }} != 0.8; mkdir model;");
+  write_grid(project);
+  project.replace("pipeline.yaml", "cp -r red", "test ${{ matrix.a }} != 0.8; cp -r red");
   const Captured captured = project.mlpipe({"run", "--keep-going"});
   EXPECT_TRUE(exits(captured, 1));
   EXPECT_TRUE(has_not(captured.error, "published"));
@@ -77,7 +85,7 @@ TEST(Tuning, OneThatFailsHoldsTheModelBack) {
 
 TEST(Tuning, MoreSamplesKeepTheFirst) {
   Project project;
-  project.pipeline(grid_pipeline);
+  write_grid(project);
   project.replace("pipeline.yaml", "{ a: [0.7, 0.9, 0.8] }", "{ a: { uniform: [0.5, 1] }, samples: 4 }");
   project.replace("pipeline.yaml", "  gate: accuracy >= 0.85\n", "");
   EXPECT_TRUE(exits(project.mlpipe({"run"}), 0));
