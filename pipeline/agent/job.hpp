@@ -142,6 +142,10 @@ class AgentSpawner {
   FileDescriptor requests_;
 };
 
+// Starts `agent` as a process that removes what nobody uses in a trash folder (base/trash.hpp) and outlives
+// this one.
+Process start_removal(const std::filesystem::path& agent, const std::filesystem::path& trash);
+
 // Asks a running job to end (SIGTERM to its group, SIGKILL after the grace). False when no agent is there.
 bool cancel_job(const std::filesystem::path& job_directory);
 

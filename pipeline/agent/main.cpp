@@ -1,5 +1,6 @@
 // mlpipe-agent [--detach] [--lock-fd N] [--secrets-fd N] JOB_DIRECTORY: runs the job that job.json describes
-// and says in exit.json how it ended (see job.hpp). Or mlpipe-agent --spawner-fd N STORE: see spawner.hpp.
+// and says in exit.json how it ended (see job.hpp). Or mlpipe-agent --spawner-fd N STORE: see spawner.hpp;
+// or mlpipe-agent --remove-trash FOLDER: see trash.hpp.
 //
 // For one job two processes: the agent, which runs the job, and its guard, which only waits. Should the agent
 // be killed, the kernel kills the job's program; the guard adopts and kills what else is left. Both hold the
@@ -22,6 +23,7 @@
 #include "pipeline/agent/spawner.hpp"
 #include "pipeline/agent/supervise.hpp"
 #include "pipeline/base/error.hpp"
+#include "pipeline/base/trash.hpp"
 
 namespace {
 
@@ -30,7 +32,8 @@ using mlpipe::UsageError;
 
 struct Options {
   bool detach = false;
-  mlpipe::FileDescriptor spawn_requests;  // then there is no job of its own
+  mlpipe::FileDescriptor spawn_requests;  // then there is no job of its own, nor when there is
+  fs::path trash;                         // to be removed
   fs::path job_directory;
   std::map<std::string, std::string> secrets;  // values of the job's secret variables
 };
@@ -60,6 +63,8 @@ Options parse_options(std::span<char* const> arguments) {
           mlpipe::split_variables(mlpipe::read_file(fmt::format("/proc/self/fd/{}", file.get())));
     } else if (argument == "--spawner-fd" && i + 1 < arguments.size()) {
       options.spawn_requests = mlpipe::FileDescriptor(inherited_descriptor(argument, arguments[++i]));
+    } else if (argument == "--remove-trash" && i + 1 < arguments.size()) {
+      options.trash = arguments[++i];
     } else if (!argument.starts_with("-") && options.job_directory.empty()) {
       options.job_directory = fs::absolute(argument);
     } else {
@@ -68,7 +73,7 @@ Options parse_options(std::span<char* const> arguments) {
           "       mlpipe-agent --spawner-fd N STORE");
     }
   }
-  if (!fs::is_directory(options.job_directory)) {
+  if (options.trash.empty() && !fs::is_directory(options.job_directory)) {
     throw UsageError(fmt::format("no folder {}", options.job_directory.string()));
   }
   return options;
@@ -157,6 +162,10 @@ int main(int count, char** arguments) {
     ::signal(SIGPIPE, SIG_IGN);  // the caller may be gone
     if (options.spawn_requests) {
       mlpipe::serve_spawn_requests(std::move(options.spawn_requests));
+      return 0;
+    }
+    if (!options.trash.empty()) {
+      mlpipe::remove_abandoned_trash(options.trash);
       return 0;
     }
     return options.detach ? run_detached(options) : run_guarded(options, {});

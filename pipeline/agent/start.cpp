@@ -33,6 +33,15 @@ FileDescriptor hand_over(const std::map<std::string, std::string>& secrets, Comm
   return file;
 }
 
+// Without the terminal: out of reach of its Ctrl-C and of its end.
+Process start_in_background(Command command) {
+  const FileDescriptor nothing = open_file("/dev/null", O_WRONLY);
+  command.standard_output = nothing.get();
+  command.standard_error = nothing.get();
+  command.new_session = true;
+  return Process::start(command);
+}
+
 }  // namespace
 
 void start_agent(const fs::path& agent, const fs::path& job_directory, FileLock lock,
@@ -57,15 +66,11 @@ void AgentSpawner::start_spawner() {
   }
   requests_ = FileDescriptor(ends[0]);
   const FileDescriptor other_end(ends[1]);
-  const FileDescriptor nothing = open_file("/dev/null", O_WRONLY);
   Command command;
   command.arguments = {agent_.string(), "--spawner-fd", std::to_string(other_end.get()),
                        fs::absolute(store_).string()};
-  command.standard_output = nothing.get();
-  command.standard_error = nothing.get();
   command.inherited = {other_end.get()};
-  command.new_session = true;  // out of reach of the terminal's Ctrl-C and of its end
-  spawner_ = Process::start(command);
+  spawner_ = start_in_background(std::move(command));
 }
 
 FileDescriptor AgentSpawner::start(const fs::path& job_directory, const FileLock& lock,
@@ -86,6 +91,12 @@ FileDescriptor AgentSpawner::start(const fs::path& job_directory, const FileLock
                      values ? std::optional(values.get()) : std::nullopt);
   crash_point("started an agent");
   return ended;
+}
+
+Process start_removal(const fs::path& agent, const fs::path& trash) {
+  Command command;
+  command.arguments = {agent.string(), "--remove-trash", fs::absolute(trash).string()};
+  return start_in_background(std::move(command));
 }
 
 bool cancel_job(const fs::path& job_directory) {

@@ -31,14 +31,23 @@ RunStepRecord record_of(const PlannedStep& planned, std::int64_t result) {
 
 }  // namespace
 
-Committer::Committer(Store& store, std::string pipeline, std::int64_t run)
+Committer::Committer(Store& store, std::string pipeline, std::int64_t run, std::filesystem::path agent)
     : store_(store),
       pipeline_(std::move(pipeline)),
       run_(run),
+      agent_(std::move(agent)),
       trash_(store.trash_directory()),
       wake_(::eventfd(0, EFD_CLOEXEC)) {
   if (!wake_) {
     throw_errno("making a descriptor to wait for the disk with");
+  }
+}
+
+Committer::~Committer() {
+  try {
+    remover_.reset();
+    remove_in_background();
+  } catch (const std::exception&) {  // a destructor must not throw; the next run or gc removes it
   }
 }
 
@@ -133,7 +142,14 @@ void Committer::clear_away(Group& group) {
     }
   }
   if (any_long) {
-    trash_.empty();
+    remove_in_background();
+  }
+}
+
+void Committer::remove_in_background() {
+  const bool busy = remover_ && !remover_->poll();
+  if (!busy && trash_.leave()) {
+    remover_ = start_removal(agent_, store_.trash_directory());
   }
 }
 

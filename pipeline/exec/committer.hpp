@@ -1,14 +1,15 @@
 #pragma once
 
 #include <chrono>
+#include <filesystem>
 #include <future>
 #include <optional>
 #include <vector>
 
+#include "pipeline/base/trash.hpp"
 #include "pipeline/exec/runner.hpp"
 #include "pipeline/plan/plan.hpp"
 #include "pipeline/store/store.hpp"
-#include "pipeline/store/trash.hpp"
 
 namespace mlpipe {
 
@@ -22,7 +23,11 @@ class Committer {
   using Clock = std::chrono::steady_clock;
 
   // A `run` of 0 is not in the history.
-  Committer(Store& store, std::string pipeline, std::int64_t run);
+  // `agent` is the path of mlpipe-agent, which removes what jobs worked with, in the background.
+  Committer(Store& store, std::string pipeline, std::int64_t run, std::filesystem::path agent);
+  Committer(const Committer&) = delete;
+  Committer& operator=(const Committer&) = delete;
+  ~Committer();
 
   // A step that has ended; what it stands for is in `planned`, which must stay where it is.
   struct Ended {
@@ -63,11 +68,14 @@ class Committer {
   void remove_checkpoints(const Ended& ended);
   std::vector<Committed> write_rows(const Group& group);
   void clear_away(Group& group);
+  void remove_in_background();
 
   Store& store_;
   std::string pipeline_;
   std::int64_t run_;
+  std::filesystem::path agent_;
   Trash trash_;  // folders of jobs that have been collected
+  std::optional<Process> remover_;
   Group waiting_;
   std::optional<Clock::time_point> due_;
   Group group_;  // what the sync under way is for

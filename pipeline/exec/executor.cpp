@@ -66,7 +66,7 @@ class Executor {
         runner_(std::move(runner)),
         observer_(observer),
         options_(options),
-        committer_(store, spec.name, options.run),
+        committer_(store, spec.name, options.run, programs.agent),
         free_(options.capacity) {}
 
   bool run() {

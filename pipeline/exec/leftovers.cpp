@@ -1,8 +1,8 @@
 #include "pipeline/exec/leftovers.hpp"
 
 #include "pipeline/agent/job.hpp"
+#include "pipeline/base/trash.hpp"
 #include "pipeline/exec/collect.hpp"
-#include "pipeline/store/trash.hpp"
 
 namespace mlpipe {
 namespace {

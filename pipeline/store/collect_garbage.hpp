@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/base/trash.hpp"
 #include "pipeline/store/reachable.hpp"
 #include "pipeline/store/store_lock.hpp"
-#include "pipeline/store/trash.hpp"
 
 namespace mlpipe {
 

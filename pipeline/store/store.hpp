@@ -27,7 +27,7 @@ namespace mlpipe {
 //   deployments/      what serves on this machine
 //   outlines/         what runs looked at, to save the next one time (exec/outline.hpp)
 //   in-use            a lock: shared by those who use bytes, held alone by gc (store_lock.hpp)
-//   trash/            what is being removed (trash.hpp)
+//   trash/            what is being removed (base/trash.hpp)
 //   incoming/         what an import brings, while it works
 //   quarantine/       bytes that verify found damaged and set aside
 // How a result is written: its bytes get their names, by a rename or a link of what is complete; a sync

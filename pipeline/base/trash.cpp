@@ -1,4 +1,4 @@
-#include "pipeline/store/trash.hpp"
+#include "pipeline/base/trash.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 #include "pipeline/base/crash_point.hpp"
 #include "pipeline/base/file.hpp"
@@ -64,6 +65,12 @@ void Trash::empty() {
     folder_.clear();
     count_ = 0;
   }
+}
+
+bool Trash::leave() {
+  lock_.close();
+  count_ = 0;
+  return !std::exchange(folder_, {}).empty();
 }
 
 void remove_abandoned_trash(const fs::path& parent) {

@@ -7,9 +7,9 @@
 namespace mlpipe {
 
 // What is to be removed, out of the way at once and removed later, many at a time: between syncs a file
-// system with a journal makes every removal wait for the last commit, and looks long for the next free inode.
-// Removes all of it when it is told to and on destruction; what a killed process leaves here, the next gc
-// removes.
+// system with a journal makes every removal wait for the last commit, one that discards what is freed takes
+// its time for each file, and the next free inode is looked for longer. Removes all of it when it is told to
+// and on destruction; what a killed process leaves here, the next run or gc removes.
 class Trash {
  public:
   // A folder of its own in `parent`, made when it is needed; on the same file system as what it takes.
@@ -23,6 +23,8 @@ class Trash {
   // A name within that nothing has yet.
   std::filesystem::path place();
   void empty();
+  // Leaves all of it to whoever calls remove_abandoned_trash(). False when there is nothing.
+  bool leave();
 
  private:
   std::filesystem::path parent_;
