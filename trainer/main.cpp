@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
 #include <iostream>
 #include <new>
 #include <string_view>
@@ -31,7 +33,8 @@ void describe(CLI::App& app, Request& request) {
   app.add_option("--config", request.config, "file with the mapping train: takes, YAML or JSON")->required();
   app.add_option("--name", request.name, "the model's name")->required();
   app.add_option("--model", request.model, "folder for model.yaml and weights.safetensors")->required();
-  app.add_option("--report", request.report, "folder for metrics.json and held-out.jsonl")->required();
+  app.add_option("--report", request.report, "folder for metrics, learning curves and what was held out")
+      ->required();
   app.add_option("--threads", request.threads,
                  "at most, where the config names no threads (default: the cores); a small network takes one")
       ->check(CLI::Range(1, most_threads));
@@ -40,6 +43,10 @@ void describe(CLI::App& app, Request& request) {
   app.footer(
       "mlpipe-train summary --config FILE prints the network as a table, without training it.\n"
       "Paths in the config are relative to the folder it is called in.\n"
+      "With $MLPIPE_CHECKPOINT_DIR it leaves checkpoints there, and goes on from the last when it is run "
+      "again.\n"
+      "With RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT it is one of several processes that train "
+      "together.\n"
       "Exit status: 0 trained, 1 failed, 2 wrong config or data, 143 stopped by SIGTERM.");
 }
 
@@ -57,12 +64,21 @@ int train(const Request& request) {
   try {
     const mlpipe::TrainingJob job = {mlpipe::read_yaml_file(request.config), request.name, request.model,
                                      request.report, request.threads};
-    const mlpipe::Metrics metrics = mlpipe::run_training(job, stop, std::cout);
-    std::cout << fmt::format("accuracy {:.4f} on {} held-out examples; model in {}, report in {}\n",
-                             metrics.accuracy, metrics.held_out_samples, request.model, request.report);
+    if (const auto outcome = mlpipe::run_training(job, stop, std::cout)) {
+      const auto& [metric, value] = outcome->metrics.held_out.metrics.front();
+      std::cout << fmt::format("{} {:.4f} on {} held-out examples; model in {}, report in {}\n", metric,
+                               value, outcome->metrics.held_out_samples, request.model, request.report)
+                << fmt::format(
+                       "trained for {:.1f} s, {:.1f} % of it beside libtorch: data, logging, checkpoints\n",
+                       outcome->seconds, 100 * outcome->seconds_beside / std::max(outcome->seconds, 1e-9));
+    }
     return 0;
   } catch (const mlpipe::Stopped& stopped) {
-    return fail("stopped before the training ended; no model was written", "", exit_signal + stopped.signal);
+    return fail("stopped before the training ended; no model was written",
+                std::getenv("MLPIPE_CHECKPOINT_DIR") == nullptr
+                    ? ""
+                    : "run it again to go on from its last checkpoint",
+                exit_signal + stopped.signal);
   } catch (const mlpipe::SpecError& error) {
     std::cerr << error.what() << "\n";
     return exit_wrong_request;

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "pipeline/base/file.hpp"
+#include "pipeline/base/quantity.hpp"
 #include "pipeline/base/text.hpp"
-#include "pipeline/spec/quantity.hpp"
 
 namespace mlpipe {
 namespace {

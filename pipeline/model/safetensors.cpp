@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -22,8 +23,22 @@ constexpr std::size_t largest_header = std::size_t{100} << 20U;  // the referenc
 constexpr int deepest_header = 8;                                // {"name": {"shape": […]}} is three deep
 constexpr std::size_t most_dimensions = 8;
 
+constexpr std::array<std::pair<std::string_view, std::size_t>, 13> type_sizes = {{{"BOOL", 1},
+                                                                                  {"U8", 1},
+                                                                                  {"I8", 1},
+                                                                                  {"U16", 2},
+                                                                                  {"I16", 2},
+                                                                                  {"F16", 2},
+                                                                                  {"BF16", 2},
+                                                                                  {"U32", 4},
+                                                                                  {"I32", 4},
+                                                                                  {"F32", 4},
+                                                                                  {"U64", 8},
+                                                                                  {"I64", 8},
+                                                                                  {"F64", 8}}};
+
 struct Entry {
-  NamedTensor tensor;
+  TensorView tensor;
   std::size_t begin = 0;
   std::size_t end = 0;
 };
@@ -32,7 +47,7 @@ class Reader {
  public:
   Reader(std::string_view bytes, const std::string& file) : bytes_(bytes), file_(file) {}
 
-  std::vector<NamedTensor> read() {
+  std::vector<TensorView> read() {
     const nlohmann::json header = read_header();
     std::vector<Entry> entries;
     for (const auto& [name, description] : header.items()) {
@@ -42,7 +57,17 @@ class Reader {
     }
     std::stable_sort(entries.begin(), entries.end(),
                      [](const Entry& a, const Entry& b) { return a.begin < b.begin; });
-    return take_values(std::move(entries));
+    return take_bytes(std::move(entries));
+  }
+
+  // What FP32 takes; the others pass only as they are.
+  void require_floats(const std::vector<TensorView>& tensors) const {
+    for (const TensorView& tensor : tensors) {
+      if (tensor.type != "F32") {
+        refuse(fmt::format("tensor '{}' is of the type {}, and only F32 is read", printable(tensor.name),
+                           printable(tensor.type)));
+      }
+    }
   }
 
  private:
@@ -113,11 +138,14 @@ class Reader {
       refuse(fmt::format("{} has no dtype, shape and data_offsets", label));
     }
     const nlohmann::json& dtype = description["dtype"];
-    if (dtype != "F32") {
-      refuse(fmt::format("{} is of the type {}, and only F32 is read", label, printable(dtype.dump())));
+    const auto type = std::find_if(type_sizes.begin(), type_sizes.end(),
+                                   [&dtype](const auto& known) { return dtype == known.first; });
+    if (type == type_sizes.end()) {
+      refuse(fmt::format("{} is of the type {}, which is not known", label, printable(dtype.dump())));
     }
     Entry entry;
     entry.tensor.name = name;
+    entry.tensor.type = type->first;
     entry.tensor.shape = read_shape(description["shape"], label);
     const nlohmann::json& offsets = description["data_offsets"];
     if (!offsets.is_array() || offsets.size() != 2) {
@@ -131,7 +159,7 @@ class Reader {
     }
     const std::size_t count = element_count(entry.tensor.shape);
     const std::size_t there = entry.end - entry.begin;
-    if (there % sizeof(float) != 0 || count != there / sizeof(float)) {
+    if (there % type->second != 0 || count != there / type->second) {
       refuse(fmt::format("{} has the shape {}, and {} bytes of data", label, shape_text(entry.tensor.shape),
                          there));
     }
@@ -155,18 +183,15 @@ class Reader {
 
   // The format asks for data without holes and overlaps; with that, every byte of the file belongs to one
   // tensor.
-  std::vector<NamedTensor> take_values(std::vector<Entry> entries) const {
-    std::vector<NamedTensor> tensors;
+  std::vector<TensorView> take_bytes(std::vector<Entry> entries) const {
+    std::vector<TensorView> tensors;
     std::size_t position = 0;
     for (Entry& entry : entries) {
       if (entry.begin != position) {
         refuse(fmt::format("tensor '{}' begins at {}, and the one before it ends at {}",
                            printable(entry.tensor.name), entry.begin, position));
       }
-      entry.tensor.values.resize((entry.end - entry.begin) / sizeof(float));
-      if (!entry.tensor.values.empty()) {
-        std::memcpy(entry.tensor.values.data(), data_.data() + entry.begin, entry.end - entry.begin);
-      }
+      entry.tensor.bytes = data_.substr(entry.begin, entry.end - entry.begin);
       position = entry.end;
       tensors.push_back(std::move(entry.tensor));
     }
@@ -213,8 +238,23 @@ std::vector<NamedTensor> read_safetensors(const std::filesystem::path& path) {
   return parse_safetensors(read_file(path), path.string());
 }
 
-std::vector<NamedTensor> parse_safetensors(std::string_view bytes, const std::string& file) {
+std::vector<TensorView> view_safetensors(std::string_view bytes, const std::string& file) {
   return Reader(bytes, file).read();
+}
+
+std::vector<NamedTensor> parse_safetensors(std::string_view bytes, const std::string& file) {
+  Reader reader(bytes, file);
+  const std::vector<TensorView> views = reader.read();
+  reader.require_floats(views);
+  std::vector<NamedTensor> tensors;
+  for (const TensorView& view : views) {
+    NamedTensor tensor{view.name, view.shape, std::vector<float>(view.bytes.size() / sizeof(float))};
+    if (!view.bytes.empty()) {
+      std::memcpy(tensor.values.data(), view.bytes.data(), view.bytes.size());
+    }
+    tensors.push_back(std::move(tensor));
+  }
+  return tensors;
 }
 
 }  // namespace mlpipe

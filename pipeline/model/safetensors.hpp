@@ -24,7 +24,20 @@ struct NamedTensor {
 void write_safetensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors);
 std::vector<NamedTensor> read_safetensors(const std::filesystem::path& path);
 
-// The same from bytes in memory; `file` is their name in messages.
+// One tensor where it lies in a file, of whatever type.
+struct TensorView {
+  std::string name;
+  std::string type;  // "F32", "U8", as the format names it
+  Shape shape;
+  std::string_view bytes;  // into what was parsed; as many as type and shape take
+};
+
+// The tensors of a file in memory, in the order of their places, without copying them. Throws Error as
+// reading does, but for the types: all of BOOL, U8, I8, I16, F16, BF16, I32, F32, I64, F64 and the unsigned
+// ones pass.
+std::vector<TensorView> view_safetensors(std::string_view bytes, const std::string& file);
+
+// read_safetensors from bytes in memory; `file` is their name in messages.
 std::vector<NamedTensor> parse_safetensors(std::string_view bytes, const std::string& file);
 
 }  // namespace mlpipe

@@ -1,29 +1,73 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "pipeline/base/schema.hpp"
 #include "pipeline/base/yaml.hpp"
 #include "pipeline/model/network.hpp"
+#include "pipeline/model/optimization.hpp"
+#include "pipeline/model/task.hpp"
 #include "pipeline/model/training_data.hpp"
 #include "pipeline/model/yaml_values.hpp"
 
 namespace mlpipe {
 
-struct Optimizer {
-  enum class Kind { adam, adamw, sgd, adadelta };
-  Kind kind = Kind::adam;
-  double learning_rate = 0.001;
-  double momentum = 0;  // sgd
+enum class RegressionLoss { mse, mae, huber };
+
+// How much an example counts in the loss, by its class.
+struct ClassWeights {
+  bool balanced = false;       // by how rare the class is in the training part
+  std::vector<double> values;  // in the order of the labels; empty: all the same
+};
+
+// What is minimised. The task says which loss it is; only a regression has a choice.
+struct Loss {
+  RegressionLoss regression = RegressionLoss::mse;
+  ClassWeights weights;
+  double label_smoothing = 0;  // the share of the truth that is spread over all labels
+};
+
+// The training ends when the metric got no better for so many epochs.
+struct EarlyStopping {
+  std::int64_t patience = 5;
+  double min_delta = 0;  // what is no better by more than this is no better
+};
+
+enum class Select { last, best };  // the epoch whose weights are the model
+
+enum class Precision { fp32, bf16 };  // of products and sums; the weights stay FP32
+
+struct Device {
+  enum class Kind { automatic, cpu, cuda };
+  Kind kind = Kind::automatic;
+  std::int64_t index = 0;  // cuda
+};
+
+// When a checkpoint is written besides the one at SIGTERM: after so many epochs or after so much time.
+struct CheckpointEvery {
+  std::int64_t epochs = 1;
+  std::optional<std::chrono::milliseconds> time;  // then not by epochs
 };
 
 // What a step's `train:` says.
 struct Training {
   TrainingData data;
   Network network;  // its shapes are inferred when data.shape says those of an example
+  Task task = Task::classification;
+  Loss loss;
   Optimizer optimizer;
+  Schedule schedule;
+  std::optional<double> clip;  // the largest norm of the gradient
+  std::string metric;          // of the held-out part: what stopping, the best epoch and a plateau go by
+  std::optional<EarlyStopping> early_stopping;
+  Select select = Select::last;
+  Precision precision = Precision::fp32;
+  Device device;
+  CheckpointEvery checkpoint;
   std::int64_t epochs = 10;
   std::int64_t batch = 32;
   std::uint64_t seed = 0;
@@ -38,6 +82,9 @@ const Schema& training_schema();
 // as their defaults, so a pipeline can be checked before its expressions have values.
 Training read_training(const YamlNode& train, Diagnostics& diagnostics);
 
-std::string optimizer_name(Optimizer::Kind kind);
+// The metrics of the held-out part that a training can go by; the first is what it goes by when nothing else
+// is said.
+std::vector<std::string> metrics_to_go_by(Task task);
+bool lower_is_better(const std::string& metric);
 
 }  // namespace mlpipe

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
+#include "pipeline/base/quantity.hpp"
 #include "pipeline/base/scalar.hpp"
 #include "pipeline/base/text.hpp"
-#include "pipeline/spec/quantity.hpp"
 
 namespace mlpipe {
 namespace {

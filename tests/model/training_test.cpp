@@ -38,7 +38,7 @@ TEST(Training, ReadsEveryKey) {
   ASSERT_TRUE(outcome.faults.empty()) << outcome.faults.front().message;
   const Training& training = outcome.training;
   EXPECT_EQ(std::get<CsvSource>(training.data.source).file, "data/digits.csv");
-  EXPECT_EQ(std::get<CsvSource>(training.data.source).target, "digit");
+  EXPECT_EQ(std::get<CsvSource>(training.data.source).targets, std::vector<std::string>{"digit"});
   EXPECT_EQ(training.data.shape, (Shape{1, 8, 8}));
   EXPECT_EQ(training.data.split->test, 0.25);
   EXPECT_EQ(training.data.split->seed, 7U);
@@ -61,6 +61,62 @@ TEST(Training, OptimizersHaveDefaultsOfTheirOwn) {
   EXPECT_EQ(read(rest + "optimizer: adamw").training.optimizer.kind, Optimizer::Kind::adamw);
 }
 
+TEST(Training, ReadsHowItIsOptimised) {
+  const std::string rest = "data: d.npz\nnetwork: [flatten, linear: auto]\n";
+  const Training defaults = read(rest).training;
+  EXPECT_EQ(defaults.task, Task::classification);
+  EXPECT_EQ(defaults.schedule.kind, Schedule::Kind::constant);
+  EXPECT_EQ(defaults.metric, "accuracy");
+  EXPECT_EQ(defaults.select, Select::last);
+  EXPECT_EQ(defaults.checkpoint.epochs, 1);
+  const Outcome outcome =
+      read(rest +
+           "optimizer: { sgd: { momentum: 0.9, nesterov: true, weight-decay: 0.01 } }\n"
+           "schedule: { plateau: { patience: 2, factor: 0.5, least: 0.001, warmup: 0.5 } }\n"
+           "clip: 1.5\nearly-stopping: { metric: f1_macro, patience: 3, min-delta: 0.01 }\n"
+           "select: best\nprecision: bf16\ndevice: cuda:2\ncheckpoint: { every: 60s }\n"
+           "class-weights: [1, 2.5]\nlabel-smoothing: 0.1\n");
+  ASSERT_TRUE(outcome.faults.empty()) << outcome.faults.front().message;
+  const Training& training = outcome.training;
+  EXPECT_TRUE(training.optimizer.nesterov);
+  EXPECT_EQ(training.optimizer.weight_decay, 0.01);
+  EXPECT_EQ(training.schedule.kind, Schedule::Kind::plateau);
+  EXPECT_EQ(training.schedule.patience, 2);
+  EXPECT_EQ(training.schedule.factor, 0.5);
+  EXPECT_EQ(training.schedule.least, 0.001);
+  EXPECT_EQ(training.schedule.warmup, 0.5);
+  EXPECT_EQ(training.clip, 1.5);
+  EXPECT_EQ(training.metric, "f1_macro");
+  EXPECT_EQ(training.early_stopping->patience, 3);
+  EXPECT_EQ(training.early_stopping->min_delta, 0.01);
+  EXPECT_EQ(training.select, Select::best);
+  EXPECT_EQ(training.precision, Precision::bf16);
+  EXPECT_EQ(training.device.kind, Device::Kind::cuda);
+  EXPECT_EQ(training.device.index, 2);
+  EXPECT_EQ(training.checkpoint.time, std::chrono::seconds(60));
+  EXPECT_EQ(training.loss.weights.values, (std::vector<double>{1, 2.5}));
+  EXPECT_EQ(training.loss.label_smoothing, 0.1);
+  EXPECT_TRUE(read(rest + "class-weights: balanced\n").training.loss.weights.balanced);
+  EXPECT_EQ(read(rest + "optimizer: adamw\n").training.optimizer.weight_decay, 0.01);
+  EXPECT_EQ(read(rest + "checkpoint: { every: 5 }\n").training.checkpoint.epochs, 5);
+}
+
+TEST(Training, RefusesWhatItsTaskHasNot) {
+  const std::string rest = "data: { csv: a.csv, target: x }\nnetwork: [linear: auto]\n";
+  EXPECT_EQ(read(rest + "task: regression\nloss: huber\n").training.loss.regression, RegressionLoss::huber);
+  EXPECT_EQ(first_fault(rest + "loss: mae\n"), "the task classification has no loss");
+  EXPECT_EQ(first_fault(rest + "task: regression\nclass-weights: balanced\n"),
+            "the task regression has no class-weights");
+  EXPECT_EQ(first_fault(rest + "task: svm\nlabel-smoothing: 0.1\n"), "the task svm has no label-smoothing");
+  EXPECT_EQ(first_fault(rest + "early-stopping: { metric: mae }\n"),
+            "the task classification has no metric 'mae' to go by");
+  EXPECT_EQ(first_fault(rest + "device: gpu\n"), "'gpu' is no device");
+  EXPECT_EQ(first_fault(rest + "device: cuda:x\n"), "'cuda:x' is no device");
+  EXPECT_NE(first_fault(rest + "checkpoint: { every: often }\n").find("neither"), std::string::npos);
+  EXPECT_NE(first_fault(rest + "optimizer: { sgd: { nesterov: true } }\n").find("momentum"),
+            std::string::npos);
+}
+
 TEST(Training, AnNpzNamesItsArrays) {
   const std::string network = "\nnetwork: [flatten, linear: auto]\n";
   EXPECT_EQ(std::get<NpzSource>(read("data: mnist.npz" + network).training.data.source).test_images,
@@ -76,8 +132,9 @@ TEST(Training, RefusesWhatCannotBe) {
   EXPECT_EQ(first_fault("data: { csv: a.csv }" + network), "the key 'target' is missing");
   EXPECT_NE(first_fault("data: { target: x }" + network).find("this names none"), std::string::npos);
   EXPECT_NE(first_fault("data: { csv: a, npz: b, target: x }" + network).find("several"), std::string::npos);
-  EXPECT_NE(first_fault("data: { npz: a, target: x }" + network).find("column"), std::string::npos);
-  EXPECT_NE(first_fault("data: a.csv" + network).find("no .npz file"), std::string::npos);
+  EXPECT_NE(first_fault("data: { npz: a, target: x }" + network).find("target is for data from csv"),
+            std::string::npos);
+  EXPECT_NE(first_fault("data: a.csv" + network).find("no .npz or .safetensors file"), std::string::npos);
   EXPECT_NE(first_fault("data: { npz: a, shape: [8, 8] }" + network).find("a shape is"), std::string::npos);
   EXPECT_NE(first_fault("data: { npz: { file: a, test-images: x } }" + network).find("belong together"),
             std::string::npos);
@@ -85,7 +142,7 @@ TEST(Training, RefusesWhatCannotBe) {
                         network)
                 .find("test part of its own"),
             std::string::npos);
-  EXPECT_NE(first_fault("data: a.npz\nschedule: cosine" + network).find("not yet built"), std::string::npos);
+  EXPECT_NE(first_fault("data: a.npz\nprecision: fp16" + network).find("not yet built"), std::string::npos);
   EXPECT_EQ(first_fault("data: a.npz"), "the key 'network' is missing");
 }
 
@@ -119,6 +176,10 @@ TEST(Training, NamesTheDataFiles) {
   EXPECT_EQ(files("data: { npz: { file: a, images: x } }"), Names{"a"});
   EXPECT_EQ(files("data: { idx: { images: a, labels: b, test-images: c, test-labels: d } }"),
             (Names{"a", "b", "c", "d"}));
+  EXPECT_EQ(files("data: { csv: { train: a.csv, test: b.csv }, target: x }"), (Names{"a.csv", "b.csv"}));
+  EXPECT_EQ(files("data: { folder: images }"), Names{"images"});
+  EXPECT_EQ(files("data: { folder: { train: a, test: b } }"), (Names{"a", "b"}));
+  EXPECT_EQ(files("data: { safetensors: { file: a.safetensors } }"), Names{"a.safetensors"});
   EXPECT_EQ(files("data: [1, 2]"), Names{});
   EXPECT_EQ(files("data: { csv: { a: b }, idx: x, npz: [] }"), Names{});
   EXPECT_EQ(files("nothing"), Names{});

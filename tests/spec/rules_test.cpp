@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "pipeline/spec/quantity.hpp"
+#include "pipeline/base/quantity.hpp"
 #include "pipeline/spec/spec.hpp"
 
 namespace mlpipe {

@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <random>
 #include <stdexcept>
 
@@ -24,9 +25,11 @@ std::string npy_bytes(const std::string& type, const Shape& shape, const std::st
 }
 
 void write_npz(const std::filesystem::path& path,
-               const std::vector<std::pair<std::string, std::string>>& entries) {
+               const std::vector<std::pair<std::string, std::string>>& entries,
+               const std::string& compression) {
   const std::unique_ptr<archive, int (*)(archive*)> writer(archive_write_new(), archive_write_free);
   archive_write_set_format_zip(writer.get());
+  archive_write_set_format_option(writer.get(), "zip", "compression", compression.c_str());
   if (archive_write_open_filename(writer.get(), path.c_str()) != ARCHIVE_OK) {
     throw std::runtime_error(archive_error_string(writer.get()));
   }
@@ -41,6 +44,20 @@ void write_npz(const std::filesystem::path& path,
     archive_write_data(writer.get(), bytes.data(), bytes.size());
   }
   archive_write_close(writer.get());
+}
+
+std::string tensor_bytes(const std::vector<TensorBytes>& tensors) {
+  auto header = nlohmann::ordered_json::object();
+  std::string data;
+  for (const TensorBytes& tensor : tensors) {
+    header[tensor.name] = {{"dtype", tensor.type},
+                           {"shape", tensor.shape},
+                           {"data_offsets", {data.size(), data.size() + tensor.bytes.size()}}};
+    data += tensor.bytes;
+  }
+  const std::string text = header.dump();
+  const std::uint64_t length = text.size();
+  return std::string(reinterpret_cast<const char*>(&length), sizeof(length)) + text + data;
 }
 
 std::string idx_bytes(unsigned char type, const std::vector<std::uint32_t>& sizes, const std::string& data) {

@@ -1,6 +1,8 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <random>
 #include <sstream>
 
 #include "pipeline/base/error.hpp"
@@ -15,13 +17,17 @@ namespace {
 
 using namespace mlpipe::testing;
 
+double accuracy_of(const Metrics& metrics) {
+  return metrics.held_out.find("accuracy").value();
+}
+
 class TrainingTest : public ::testing::Test {
  protected:
   Metrics train(const std::string& config, const std::string& run = "run") {
     const TrainingJob job = {parse_yaml("train.yaml", config), "test", path(run) / "model",
                              path(run) / "report", 2};
     out_.str("");
-    return run_training(job, StopRequest::watch(), out_);
+    return run_training(job, StopRequest::watch(), out_).value().metrics;
   }
 
   std::string fault_of(const std::string& config) {
@@ -60,10 +66,10 @@ constexpr const char* small_cnn =
 TEST_F(TrainingTest, LearnsToReadDigits) {
   const Metrics metrics =
       train(digits(std::string(small_cnn) + "optimizer: { adam: { lr: 0.003 } }\nepochs: 8\n"));
-  EXPECT_GE(metrics.accuracy, 0.97);
+  EXPECT_GE(accuracy_of(metrics), 0.97);
   EXPECT_EQ(metrics.train_samples + metrics.held_out_samples, 1797U);
   const auto json = nlohmann::json::parse(read_file(path("run/report/metrics.json")));
-  EXPECT_EQ(json["accuracy"], metrics.accuracy);
+  EXPECT_EQ(json["accuracy"], accuracy_of(metrics));
   EXPECT_EQ(json["parameters"], metrics.parameters);
 }
 
@@ -71,10 +77,113 @@ TEST_F(TrainingTest, LearnsToTellIrisesApartWithEveryOptimizer) {
   const std::vector<std::string> optimizers = {
       "{ adam: { lr: 0.05 } }\nepochs: 40", "{ adamw: { lr: 0.05 } }\nepochs: 40",
       "{ sgd: { lr: 0.1, momentum: 0.9 } }\nepochs: 40",
+      "{ rmsprop: { lr: 0.01, momentum: 0.5 } }\nepochs: 40",
       "adadelta\nepochs: 200"};  // its first steps are tiny, whatever its rate
   for (const std::string& optimizer : optimizers) {
     const Metrics metrics = train(iris("network: [linear: auto]\noptimizer: " + optimizer));
-    EXPECT_GE(metrics.accuracy, 0.9) << optimizer;
+    EXPECT_GE(accuracy_of(metrics), 0.9) << optimizer;
+  }
+}
+
+TEST_F(TrainingTest, LearnsWithEverySchedulePrecisionAndSelection) {
+  const std::string network = "network: [linear: auto]\noptimizer: { adam: { lr: 0.05 } }\nepochs: 40\n";
+  for (const std::string more :
+       {"schedule: cosine", "schedule: { step: { every: 15, factor: 0.3, warmup: 2 } }",
+        "schedule: { plateau: { patience: 15 } }", "clip: 0.5", "precision: bf16", "label-smoothing: 0.1",
+        "class-weights: balanced", "select: best"}) {
+    EXPECT_GE(accuracy_of(train(iris(network + more))), 0.9) << more;
+  }
+}
+
+TEST_F(TrainingTest, EarlyStoppingEndsIt) {
+  const Metrics metrics =
+      train(iris("network: [linear: auto]\noptimizer: { adam: { lr: 0.05 } }\nepochs: 500\n"
+                 "early-stopping: { metric: accuracy, patience: 20 }\nselect: best\n"));
+  EXPECT_LT(metrics.epochs, 500);
+  EXPECT_EQ(metrics.epoch, metrics.epochs - 20);
+  EXPECT_GE(accuracy_of(metrics), 0.9);
+}
+
+TEST_F(TrainingTest, TheBestEpochIsTheOneWithTheBestMetric) {
+  const Metrics metrics =
+      train(iris("network: [linear: auto]\noptimizer: { sgd: { lr: 3 } }\nepochs: 30\nselect: best\n"));
+  double best = 0;
+  std::int64_t first = 0;
+  std::istringstream lines(read_file(path("run/report/metrics.jsonl")));
+  for (std::string line; std::getline(lines, line);) {
+    const auto json = nlohmann::json::parse(line);
+    if (json.contains("accuracy") && json["accuracy"] > best) {
+      best = json["accuracy"];
+      first = json["epoch"];
+    }
+  }
+  EXPECT_EQ(metrics.epoch, first);
+  EXPECT_DOUBLE_EQ(accuracy_of(metrics), best);
+}
+
+TEST_F(TrainingTest, ALinearSvmTellsIrisesApart) {
+  const Metrics metrics =
+      train(iris("task: svm\nnetwork: [linear: auto]\noptimizer: { adam: { lr: 0.05, weight-decay: 0.001 } "
+                 "}\nepochs: 60\nbatch: 16\n"));
+  EXPECT_GE(accuracy_of(metrics), 0.9);
+  EXPECT_EQ(read_model(path("run/model")).task, Task::svm);
+}
+
+// Two clouds of points, and numbers that hang on them in a straight line.
+class TableTest : public TrainingTest {
+ protected:
+  void SetUp() override {
+    std::string text = "a,b,kind,sum,difference\n";
+    std::mt19937 random(4);
+    for (int i = 0; i < 200; ++i) {
+      const double a = static_cast<double>(random() % 1000) / 100;
+      const double b = static_cast<double>(random() % 1000) / 100;
+      text += fmt::format("{},{},{},{},{}\n", a, b, a + b > 10 ? "yes" : "no", 100 * (a + b), a - b);
+    }
+    write_file_atomically(path("table.csv"), text);
+  }
+  std::string table(const std::string& target, const std::string& columns, const std::string& rest) {
+    std::string text = read_file(path("table.csv"));
+    std::string kept;
+    std::istringstream lines(text);
+    const std::vector<std::string> names = {"a", "b", "kind", "sum", "difference"};
+    for (std::string line; std::getline(lines, line);) {
+      const std::vector<std::string> cells = split(line, ',');
+      std::vector<std::string> chosen;
+      for (std::size_t i = 0; i < names.size(); ++i) {
+        if (columns.find(names[i]) != std::string::npos) {
+          chosen.push_back(cells[i]);
+        }
+      }
+      kept += join(chosen, ",") + "\n";
+    }
+    write_file_atomically(path("kept.csv"), kept);
+    return "data: { csv: " + path("kept.csv").string() + ", target: " + target + " }\n" + rest;
+  }
+};
+
+TEST_F(TableTest, LearnsOneOfTwo) {
+  const Metrics metrics =
+      train(table("kind", "a, b, kind",
+                  "task: binary\nnetwork: [linear: auto]\noptimizer: { adam: { lr: 0.05 } }\n"
+                  "epochs: 60\nclass-weights: balanced\nlabel-smoothing: 0.02\n"));
+  EXPECT_GE(accuracy_of(metrics), 0.9);
+  EXPECT_GE(metrics.held_out.find("roc_auc").value(), 0.97);
+}
+
+TEST_F(TableTest, LearnsNumbersInTheirOwnUnits) {
+  for (const std::string loss : {"mse", "mae", "huber"}) {
+    const Metrics metrics =
+        train(table("[sum, difference]", "a, b, sum, difference",
+                    "task: regression\nnetwork: [linear: auto]\noptimizer: { adam: { lr: 0.05 } }\n"
+                    "schedule: cosine\nepochs: 60\nloss: " +
+                        loss + "\n"));
+    EXPECT_GE(metrics.held_out.find("r2").value(), 0.99) << loss;
+    EXPECT_LT(metrics.held_out.find("mae_of_sum").value(), 30) << loss;
+    const std::vector<float> answer = Predictor::load(path("run/model")).predict(std::vector<float>{3, 2}, 1);
+    ASSERT_EQ(answer.size(), 2U);
+    EXPECT_NEAR(answer[0], 500, 60) << loss;
+    EXPECT_NEAR(answer[1], 1, 0.6) << loss;
   }
 }
 
@@ -83,7 +192,9 @@ TEST_F(TrainingTest, TwoRunsGiveTheSameBytes) {
   train(config, "first");
   train(config, "second");
   for (const char* file :
-       {"model/model.yaml", "model/weights.safetensors", "report/metrics.json", "report/held-out.jsonl"}) {
+       {"model/model.yaml", "model/weights.safetensors", "report/metrics.json", "report/metrics.jsonl",
+        "report/held-out.jsonl", "report/loss.svg", "report/metric.svg", "report/confusion.svg",
+        "report/model-card.md", "report/tensorboard/events.out.tfevents.0.mlpipe"}) {
     EXPECT_EQ(digest_of_file(path("first") / file), digest_of_file(path("second") / file)) << file;
   }
   train(digits(std::string(small_cnn) + "epochs: 2\nseed: 5\nthreads: 2\n"), "third");
@@ -112,7 +223,7 @@ TEST_F(TrainingTest, TheReportHoldsWhatTheModelAnswers) {
     right += row["label"] == row["prediction"] ? 1 : 0;
   }
   EXPECT_EQ(count, 30U);
-  EXPECT_DOUBLE_EQ(metrics.accuracy, static_cast<double>(right) / 30);
+  EXPECT_DOUBLE_EQ(accuracy_of(metrics), static_cast<double>(right) / 30);
 }
 
 TEST_F(TrainingTest, TrainsOnAnNpzLikeMnistWithItsOwnTestPart) {
@@ -126,7 +237,7 @@ TEST_F(TrainingTest, TrainsOnAnNpzLikeMnistWithItsOwnTestPart) {
       "network: [conv: 4, relu, avgpool: 2, flatten, linear: auto]\nepochs: 6\nbatch: 16\n";
   const Metrics metrics = train("data: " + path("mnist.npz").string() + "\n" + network);
   EXPECT_EQ(metrics.held_out_samples, 20U);
-  EXPECT_EQ(metrics.accuracy, 1);
+  EXPECT_EQ(accuracy_of(metrics), 1);
   const Model model = read_model(path("run/model"));
   EXPECT_EQ(model.input_shape, (Shape{1, 28, 28}));
   EXPECT_EQ(model.most, 255);
@@ -141,7 +252,7 @@ TEST_F(TrainingTest, TrainsOnIdx) {
       train("data: { idx: { images: " + path("images").string() + ", labels: " + path("labels").string() +
             " } }\nnetwork: [flatten, linear: auto]\nepochs: 6\nbatch: 16\n");
   EXPECT_EQ(metrics.held_out_samples, 20U);
-  EXPECT_EQ(metrics.accuracy, 1);
+  EXPECT_EQ(accuracy_of(metrics), 1);
 }
 
 TEST_F(TrainingTest, ALossThatIsNoNumberStopsTheTraining) {
@@ -165,13 +276,14 @@ TEST_F(TrainingTest, ANetworkThatDoesNotFitTheDataNamesTheLine) {
 }
 
 TEST(ProgressText, SaysHowFarItIs) {
-  const EpochResult epoch = {3, 0.1234, 0.98125, 5400.04, 4.12};
-  EXPECT_EQ(progress_line(epoch, 12), "epoch 3/12  loss 0.1234  accuracy 0.9812  5,400 samples/s  4 s left");
-  EXPECT_EQ(progress_json(epoch, 12),
+  const EpochResult epoch = {3, 0.1234, {{{"accuracy", 0.98125}}, {}}, 5400.04, 4.12};
+  EXPECT_EQ(progress_line(epoch, 12, "accuracy"),
+            "epoch 3/12  loss 0.1234  accuracy 0.9812  5,400 samples/s  4 s left");
+  EXPECT_EQ(progress_json(epoch, 12, "accuracy"),
             R"({"done":3,"total":12,"unit":"epoch","text":"loss 0.1234 accuracy 0.9812","rate":5400.0,)"
             R"("rate_unit":"samples/s","seconds_left":4.1})");
-  EXPECT_EQ(progress_line({12, 0.5, 1, 1234567, 0}, 12),
-            "epoch 12/12  loss 0.5000  accuracy 1.0000  1,234,567 samples/s");
+  EXPECT_EQ(progress_line({12, 0.5, {{{"mae", 1}}, {}}, 1234567, 0}, 12, "mae"),
+            "epoch 12/12  loss 0.5000  mae 1.0000  1,234,567 samples/s");
 }
 
 }  // namespace

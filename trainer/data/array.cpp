@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -11,68 +12,114 @@
 namespace mlpipe {
 namespace {
 
-std::vector<float> floats_of(NumericArray array) {
-  if (auto* floats = std::get_if<std::vector<float>>(&array.values)) {
-    return std::move(*floats);
+static_assert(std::endian::native == std::endian::little, "numbers are turned around where they are not");
+
+template <typename Number, bool big_endian, typename To>
+void convert(const char* bytes, std::span<To> to) {
+  for (std::size_t i = 0; i < to.size(); ++i) {
+    char buffer[sizeof(Number)];
+    std::memcpy(buffer, bytes + i * sizeof(Number), sizeof(Number));
+    if constexpr (big_endian) {
+      std::reverse(buffer, buffer + sizeof(Number));
+    }
+    Number number;
+    std::memcpy(&number, buffer, sizeof(Number));
+    to[i] = static_cast<To>(number);
   }
-  std::vector<float> result;
-  std::visit(
-      [&](const auto& values) {
-        result.reserve(values.size());
-        for (const auto value : values) {
-          result.push_back(static_cast<float>(value));
-        }
-      },
-      array.values);
-  return result;
 }
 
-template <typename Number>
-std::string label_text(Number value, const std::string& name) {
-  const auto whole = static_cast<std::int64_t>(value);
-  if constexpr (std::is_floating_point_v<Number>) {
-    constexpr Number largest = 1e15;  // whole numbers beyond it are not exact
-    if (!(std::abs(value) <= largest) || static_cast<Number>(whole) != value) {
-      throw UsageError(fmt::format("{}: the label {} is not a whole number", name, value));
+template <typename To>
+void read_as(const NumericArray& array, std::size_t first, std::span<To> to) {
+  const auto read = [&]<typename Number>(Number) {
+    const char* bytes = array.bytes.data() + first * sizeof(Number);
+    array.big_endian ? convert<Number, true>(bytes, to) : convert<Number, false>(bytes, to);
+  };
+  switch (array.type) {
+    case NumberType::uint8:
+      return read(std::uint8_t{});
+    case NumberType::int8:
+      return read(std::int8_t{});
+    case NumberType::int16:
+      return read(std::int16_t{});
+    case NumberType::int32:
+      return read(std::int32_t{});
+    case NumberType::int64:
+      return read(std::int64_t{});
+    case NumberType::float32:
+      return read(float{});
+    case NumberType::float64:
+      return read(double{});
+  }
+}
+
+class ArraySource : public ExampleSource {
+ public:
+  explicit ArraySource(NumericArray array)
+      : array_(std::move(array)), per_example_(element_count(array_.shape) / array_.count()) {}
+
+  std::size_t count() const override { return array_.count(); }
+
+  void read(std::span<const std::size_t> examples, std::span<float> values) const override {
+    for (std::size_t i = 0; i < examples.size(); ++i) {
+      read_numbers(array_, examples[i] * per_example_, values.subspan(i * per_example_, per_example_));
     }
   }
-  return std::to_string(whole);
+
+ private:
+  NumericArray array_;
+  std::size_t per_example_;
+};
+
+bool is_fraction_type(NumberType type) {
+  return type == NumberType::float32 || type == NumberType::float64;
 }
 
-std::vector<std::string> labels_of(const NumericArray& array) {
-  std::vector<std::string> labels;
-  std::visit(
-      [&](const auto& values) {
-        labels.reserve(values.size());
-        for (const auto value : values) {
-          labels.push_back(label_text(value, array.name));
-        }
-      },
-      array.values);
-  return labels;
+std::vector<std::int64_t> whole_numbers(const NumericArray& array) {
+  constexpr double largest = 1e15;  // whole numbers beyond it are not exact
+  std::vector<double> numbers(array.count());
+  read_as<double>(array, 0, numbers);
+  std::vector<std::int64_t> whole;
+  whole.reserve(numbers.size());
+  for (const double number : numbers) {
+    if (!(std::abs(number) <= largest) || std::trunc(number) != number) {
+      throw UsageError(fmt::format("{}: the label {} is not a whole number", array.name, number));
+    }
+    whole.push_back(static_cast<std::int64_t>(number));
+  }
+  return whole;
 }
 
 }  // namespace
 
-template <typename Number>
-std::vector<Number> numbers_from(std::string_view bytes, bool big_endian) {
-  std::vector<Number> numbers(bytes.size() / sizeof(Number));
-  for (std::size_t i = 0; i < numbers.size(); ++i) {
-    char buffer[sizeof(Number)];
-    std::memcpy(buffer, bytes.data() + i * sizeof(Number), sizeof(Number));
-    if (big_endian) {
-      std::reverse(buffer, buffer + sizeof(Number));
-    }
-    std::memcpy(&numbers[i], buffer, sizeof(Number));
+std::size_t size_of(NumberType type) {
+  switch (type) {
+    case NumberType::uint8:
+    case NumberType::int8:
+      return 1;
+    case NumberType::int16:
+      return 2;
+    case NumberType::int32:
+    case NumberType::float32:
+      return 4;
+    case NumberType::int64:
+    case NumberType::float64:
+      break;
   }
-  return numbers;
+  return 8;
 }
 
-template std::vector<std::uint8_t> numbers_from<std::uint8_t>(std::string_view, bool);
-template std::vector<std::int32_t> numbers_from<std::int32_t>(std::string_view, bool);
-template std::vector<std::int64_t> numbers_from<std::int64_t>(std::string_view, bool);
-template std::vector<float> numbers_from<float>(std::string_view, bool);
-template std::vector<double> numbers_from<double>(std::string_view, bool);
+void require_whole(const NumericArray& array) {
+  const std::size_t size = size_of(array.type);
+  if (array.bytes.size() % size != 0 || array.bytes.size() / size != element_count(array.shape)) {
+    throw UsageError(fmt::format("{}: its header announces {} numbers of {} bytes, and {} bytes follow",
+                                 array.name, element_count(array.shape), size, array.bytes.size()),
+                     "the file is cut off or damaged");
+  }
+}
+
+void read_numbers(const NumericArray& array, std::size_t first, std::span<float> to) {
+  read_as<float>(array, first, to);
+}
 
 Shape example_shape(const NumericArray& images) {
   const Shape& shape = images.shape;
@@ -96,27 +143,30 @@ Shape example_shape(const NumericArray& images) {
   return {shape.begin() + 1, shape.end()};
 }
 
-RawExamples examples_from(NumericArray images, const NumericArray& labels) {
+std::shared_ptr<const ExampleSource> examples_of(NumericArray images) {
+  return std::make_shared<ArraySource>(std::move(images));
+}
+
+void require_as_many(const NumericArray& targets, const NumericArray& examples) {
+  if (targets.shape.front() != examples.shape.front()) {
+    throw UsageError(fmt::format("{} has {} examples, and {} has {} labels", examples.name,
+                                 examples.shape.front(), targets.name, targets.shape.front()));
+  }
+}
+
+std::vector<std::int64_t> labels_of(const NumericArray& labels, const NumericArray& images) {
   const bool flat = labels.shape.size() == 1 || (labels.shape.size() == 2 && labels.shape[1] == 1);
   if (!flat) {
     throw UsageError(fmt::format("{}: it has the shape {}, and labels are one number for each example",
                                  labels.name, shape_text(labels.shape)));
   }
-  example_shape(images);  // refuses what is no examples
-  if (labels.shape.front() != images.shape.front()) {
-    throw UsageError(fmt::format("{} has {} examples, and {} has {} labels", images.name,
-                                 images.shape.front(), labels.name, labels.shape.front()));
+  require_as_many(labels, images);
+  if (is_fraction_type(labels.type)) {
+    return whole_numbers(labels);
   }
-  const std::string name = images.name;
-  RawExamples examples{floats_of(std::move(images)), labels_of(labels)};
-  const auto wrong = std::find_if(examples.values.begin(), examples.values.end(),
-                                  [](float value) { return !std::isfinite(value); });
-  if (wrong != examples.values.end()) {
-    const std::size_t values = examples.values.size() / examples.labels.size();
-    throw UsageError(fmt::format("{}: example {} holds {}, which is no number to compute with", name,
-                                 static_cast<std::size_t>(wrong - examples.values.begin()) / values, *wrong));
-  }
-  return examples;
+  std::vector<std::int64_t> numbers(labels.count());
+  read_as<std::int64_t>(labels, 0, numbers);
+  return numbers;
 }
 
 }  // namespace mlpipe

@@ -1,33 +1,50 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "pipeline/model/shape.hpp"
-#include "trainer/data/raw_data.hpp"
+#include "trainer/data/example_source.hpp"
+#include "trainer/data/stored_bytes.hpp"
 
 namespace mlpipe {
 
-// An array of numbers as a data file holds it, row-major.
+enum class NumberType { uint8, int8, int16, int32, int64, float32, float64 };
+std::size_t size_of(NumberType type);
+
+// An array of numbers as a data file holds it, row-major. Copies share the bytes.
 struct NumericArray {
-  using Values = std::variant<std::vector<std::uint8_t>, std::vector<std::int32_t>, std::vector<std::int64_t>,
-                              std::vector<float>, std::vector<double>>;
   std::string name;  // the file and, in an archive, the array, for messages
   Shape shape;
-  Values values;
+  NumberType type = NumberType::uint8;
+  bool big_endian = false;
+  StoredBytes stored;      // keeps what `bytes` lie in
+  std::string_view bytes;  // of element_count(shape) numbers, not aligned
+
+  std::size_t count() const { return static_cast<std::size_t>(shape.front()); }
 };
 
-// Reads `bytes` as little-endian numbers of `Number`, or big-endian ones.
-template <typename Number>
-std::vector<Number> numbers_from(std::string_view bytes, bool big_endian);
+// Throws UsageError, with the array's name, unless its bytes are as many as its shape and type take.
+void require_whole(const NumericArray& array);
 
-// Examples from an array of them, [count, …], and one of their labels, [count] or [count, 1], which must be
-// whole numbers. Throws UsageError that names the array: other shapes, values that are not finite.
-RawExamples examples_from(NumericArray images, const NumericArray& labels);
+// The numbers from `first` on.
+void read_numbers(const NumericArray& array, std::size_t first, std::span<float> to);
 
-// The shape of one example in an array of them: [28, 28] becomes an image of one channel, [1, 28, 28].
+// The shape of one example in an array of them: [28, 28] becomes an image of one channel, [1, 28, 28]. Throws
+// UsageError for what is no array of examples.
 Shape example_shape(const NumericArray& images);
+
+// The examples of an array, converted as they are read.
+std::shared_ptr<const ExampleSource> examples_of(NumericArray images);
+
+// Throws UsageError unless there are as many targets as examples.
+void require_as_many(const NumericArray& targets, const NumericArray& examples);
+
+// One whole number for each example. Throws UsageError for another shape, a fraction, and another number of
+// them than `images` has examples.
+std::vector<std::int64_t> labels_of(const NumericArray& labels, const NumericArray& images);
 
 }  // namespace mlpipe

@@ -6,179 +6,165 @@
 #include <cmath>
 #include <iterator>
 #include <limits>
-#include <nlohmann/json.hpp>
-#include <random>
-#include <unordered_map>
+#include <numeric>
+#include <thread>
 
 #include "pipeline/base/error.hpp"
-#include "pipeline/base/scalar.hpp"
 #include "pipeline/base/text.hpp"
 #include "trainer/data/raw_data.hpp"
+#include "trainer/data/split.hpp"
+#include "trainer/data/stored_bytes.hpp"
 
 namespace mlpipe {
 namespace {
 
-struct ReadSource {
-  bool with_test;
-  RawData operator()(const CsvSource& source) const { return read_csv(source); }
-  RawData operator()(const IdxSource& source) const { return read_idx(source); }
-  RawData operator()(const NpzSource& source) const { return read_npz(source, with_test); }
-};
-
-// What is no UTF-8 could be written neither to model.yaml nor to a JSON answer.
-void require_utf8(const std::string& text, const std::string& source, const char* what) {
-  try {
-    nlohmann::json(text).dump();
-  } catch (const nlohmann::json::type_error&) {
-    throw UsageError(fmt::format("{}: the {} '{}' is no UTF-8 text", source, what, printable(text)),
-                     "convert the file, for example with iconv");
-  }
+int processors() {
+  constexpr int most = 16;
+  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, most);
 }
 
-std::vector<std::string> sorted_labels(const std::vector<std::string>& labels) {
-  std::vector<std::string> sorted = labels;
-  std::sort(sorted.begin(), sorted.end());
-  sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
-  const bool numbers = std::all_of(sorted.begin(), sorted.end(),
-                                   [](const std::string& label) { return parse_number(label).has_value(); });
-  if (numbers) {
-    std::stable_sort(sorted.begin(), sorted.end(), [](const std::string& a, const std::string& b) {
-      return *parse_number(a) < *parse_number(b);
-    });
-  }
-  return sorted;
+RawData read_source(const TrainingData& data, Task task) {
+  ReadOptions options;
+  options.task = task;
+  options.with_test = !data.split;
+  options.split_by = data.split ? data.split->by : "";
+  options.memory = static_cast<std::size_t>(data.memory.value_or(default_memory_limit()));
+  options.workers = static_cast<int>(data.workers.value_or(processors()));
+  struct Read {
+    const ReadOptions& options;
+    RawData operator()(const CsvSource& source) const { return read_csv(source, options); }
+    RawData operator()(const IdxSource& source) const { return read_idx(source, options); }
+    RawData operator()(const NpzSource& source) const { return read_npz(source, options); }
+    RawData operator()(const SafetensorsSource& source) const { return read_tensors(source, options); }
+    RawData operator()(const FolderSource& source) const { return read_folder(source, options); }
+  };
+  return std::visit(Read{options}, data.source);
 }
 
-std::vector<std::int64_t> classes_of(const std::vector<std::string>& labels,
-                                     const std::vector<std::string>& known, const std::string& source) {
-  std::unordered_map<std::string, std::int64_t> index;
-  for (const std::string& label : known) {
-    index.emplace(label, static_cast<std::int64_t>(index.size()));
-  }
-  std::vector<std::int64_t> classes;
-  classes.reserve(labels.size());
-  for (const std::string& label : labels) {
-    const auto found = index.find(label);
-    if (found == index.end()) {
-      throw UsageError(fmt::format("{}: the test part has the label '{}', which the training part has not",
-                                   source, printable(label)));
-    }
-    classes.push_back(found->second);
-  }
-  return classes;
-}
-
-std::vector<std::size_t> all_rows(std::size_t count) {
-  std::vector<std::size_t> rows(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    rows[i] = i;
-  }
-  return rows;
-}
-
-Part take_rows(std::shared_ptr<const ExampleSource> examples, const std::vector<std::int64_t>& classes,
-               std::vector<std::size_t> rows, const std::string& name) {
-  Part part;
-  part.examples = std::move(examples);
-  for (const std::size_t row : rows) {
-    part.targets.classes.push_back(classes[row]);
-  }
-  part.rows = std::move(rows);
-  part.name = name;
-  return part;
-}
-
-void split_by_seed(Dataset& dataset, const std::shared_ptr<const ExampleSource>& examples,
-                   const std::vector<std::int64_t>& classes, const Split& split) {
-  const std::vector<std::size_t> held_out = choose_held_out(classes, dataset.labels.size(), split);
-  const std::vector<std::size_t> rows = all_rows(classes.size());
-  std::vector<std::size_t> training;
-  std::set_difference(rows.begin(), rows.end(), held_out.begin(), held_out.end(),
-                      std::back_inserter(training));
-  dataset.training = take_rows(examples, classes, std::move(training), dataset.source);
-  dataset.held_out = take_rows(examples, classes, held_out, dataset.source);
-  if (dataset.held_out.count() == 0) {
-    throw UsageError(fmt::format("{}: of its {} examples, a share of {} holds out none", dataset.source,
-                                 classes.size(), split.test),
-                     "hold out more with data.split.test, or bring more examples");
-  }
-}
-
-// Tables from arrays have no names of their own.
-std::vector<std::string> column_names(RawData& raw, const Shape& shape) {
-  if (shape.size() == 3) {
-    return {};
-  }
-  if (raw.columns.empty()) {
-    for (std::size_t i = 0; i < element_count(shape); ++i) {
-      raw.columns.push_back(fmt::format("x{}", i));
-    }
-  }
-  return std::move(raw.columns);
-}
-
-void shuffle(std::vector<std::size_t>& rows, std::mt19937_64& random) {
-  for (std::size_t i = rows.size(); i > 1; --i) {
-    std::swap(rows[i - 1], rows[random() % i]);  // std::shuffle's order is each library's own
-  }
-}
-
-}  // namespace
-
-std::vector<std::size_t> choose_held_out(const std::vector<std::int64_t>& classes, std::size_t class_count,
-                                         const Split& split) {
-  std::vector<std::vector<std::size_t>> by_class(class_count);
-  for (std::size_t row = 0; row < classes.size(); ++row) {
-    by_class[static_cast<std::size_t>(classes[row])].push_back(row);
-  }
-  std::mt19937_64 random(split.seed);
-  std::vector<std::size_t> held_out;
-  for (std::vector<std::size_t>& rows : by_class) {
-    shuffle(rows, random);
-    const auto share = static_cast<std::size_t>(std::lround(static_cast<double>(rows.size()) * split.test));
-    const std::size_t count = rows.empty() ? 0 : std::min(share, rows.size() - 1);
-    held_out.insert(held_out.end(), rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(count));
-  }
-  std::sort(held_out.begin(), held_out.end());
-  return held_out;
-}
-
-Dataset read_dataset(const TrainingData& data, Task) {
-  RawData raw = std::visit(ReadSource{!data.split}, data.source);
-  Dataset dataset;
-  dataset.source = raw.source;
+void take_shape(const TrainingData& data, const RawData& raw, Dataset& dataset) {
   dataset.shape = data.shape.value_or(raw.shape);
   if (element_count(dataset.shape) != element_count(raw.shape)) {
     throw UsageError(fmt::format("{}: an example has {} values, and data.shape {} asks for {}", raw.source,
                                  element_count(raw.shape), shape_text(dataset.shape),
                                  element_count(dataset.shape)));
   }
-  for (std::string& name : column_names(raw, dataset.shape)) {
-    dataset.columns.push_back({std::move(name), 0, 0, {}});
+  if (data.augment && !dataset.is_image()) {
+    throw UsageError(
+        fmt::format("{}: an example has the shape {}, and only images, [channels, height, width], "
+                    "can be augmented",
+                    raw.source, shape_text(dataset.shape)),
+        "take out data.augment, or say the shape with data.shape");
   }
-  dataset.labels = sorted_labels(raw.examples.labels);
+}
+
+void take_columns(RawData& raw, Dataset& dataset) {
+  dataset.columns = std::move(raw.columns);
+  if (dataset.columns.empty() && !dataset.is_image()) {
+    for (std::size_t i = 0; i < dataset.values(); ++i) {  // arrays do not name them
+      dataset.columns.push_back({fmt::format("x{}", i), 0, 0});
+    }
+  }
+  if (raw.fit) {
+    raw.fit(dataset.training.rows, dataset.columns);
+  }
+  if (!dataset.is_image()) {
+    return;
+  }
   for (const Column& column : dataset.columns) {
-    require_utf8(column.name, raw.source, "column");
+    if (!column.categories.empty()) {
+      throw UsageError(fmt::format("{}: the column '{}' holds words, which are no pixels of an image",
+                                   raw.source, printable(column.name)),
+                       "take out data.shape, or leave the column out with data.drop");
+    }
   }
-  for (const std::string& label : dataset.labels) {
-    require_utf8(label, raw.source, "label");
+  dataset.columns.clear();
+}
+
+void require_labels(const Dataset& dataset, Task task) {
+  constexpr std::size_t shown = 8;
+  if (task == Task::regression) {
+    return;
   }
-  if (dataset.labels.size() < 2) {
+  if (dataset.labels.size() == 1) {
     throw UsageError(fmt::format("{}: every example has the label '{}', so there is nothing to tell apart",
-                                 raw.source, printable(dataset.labels.front())));
+                                 dataset.source, printable(dataset.labels.front())));
   }
-  const std::vector<std::int64_t> classes = classes_of(raw.examples.labels, dataset.labels, raw.source);
-  const auto examples = in_memory(std::move(raw.examples.values), dataset.values());
-  if (raw.test) {
-    dataset.training = take_rows(examples, classes, all_rows(classes.size()), raw.source);
-    const auto test_classes = classes_of(raw.test->labels, dataset.labels, raw.source);
-    dataset.held_out = take_rows(in_memory(std::move(raw.test->values), dataset.values()), test_classes,
-                                 all_rows(test_classes.size()), raw.source);
-  } else {
-    split_by_seed(dataset, examples, classes, data.split.value_or(Split{}));
+  if (task == Task::binary && dataset.labels.size() != 2) {
+    std::vector<std::string> first(
+        dataset.labels.begin(),
+        dataset.labels.begin() + static_cast<std::ptrdiff_t>(std::min(shown, dataset.labels.size())));
+    throw UsageError(fmt::format("{}: binary tells two labels apart, and there are {}: {}{}", dataset.source,
+                                 dataset.labels.size(), printable(join(first, ", ")),
+                                 first.size() < dataset.labels.size() ? ", …" : ""),
+                     "write task: classification");
   }
-  dataset.statistics =
-      statistics_of(*dataset.training.examples, dataset.training.rows, dataset.shape, raw.source);
+}
+
+// A network cannot learn what it is never shown.
+void require_trained_labels(const Dataset& dataset) {
+  std::vector<bool> trained(dataset.labels.size());
+  for (const std::int64_t label : dataset.training.targets.classes) {
+    trained[static_cast<std::size_t>(label)] = true;
+  }
+  for (const std::int64_t label : dataset.held_out.targets.classes) {
+    if (!trained[static_cast<std::size_t>(label)]) {
+      throw UsageError(fmt::format("{}: the test part has the label '{}', which the training part has not",
+                                   dataset.source,
+                                   printable(dataset.labels[static_cast<std::size_t>(label)])));
+    }
+  }
+}
+
+void split_by_seed(Dataset& dataset, const Part& all, const Split& split) {
+  const bool by_label = split.stratify && !all.targets.classes.empty();
+  const std::vector<std::size_t> held_out =
+      by_label ? choose_held_out(all.targets.classes, dataset.labels.size(), split)
+               : choose_held_out(all.count(), split);
+  std::vector<std::size_t> positions(all.count());
+  std::iota(positions.begin(), positions.end(), 0);
+  std::vector<std::size_t> training;
+  std::set_difference(positions.begin(), positions.end(), held_out.begin(), held_out.end(),
+                      std::back_inserter(training));
+  dataset.training = take(all, training);
+  dataset.held_out = take(all, held_out);
+  if (held_out.empty()) {
+    throw UsageError(fmt::format("{}: of its {} examples, a share of {} holds out none", dataset.source,
+                                 all.count(), split.test),
+                     "hold out more with data.split.test, or bring more examples");
+  }
+}
+
+void require_examples(const Dataset& dataset) {
+  for (const auto& [part, name] :
+       {std::pair(&dataset.training, "train"), std::pair(&dataset.held_out, "test")}) {
+    if (part->count() == 0) {
+      throw UsageError(
+          fmt::format("{}: there is no example to {} with", dataset.source, name),
+          "the column that data.split.by names must say train for some rows and test for others");
+    }
+  }
+}
+
+// What nobody has looked at before is looked at here, held-out examples too: a value that is no number would
+// make every score one.
+void look_at_values(const TrainingData& data, const RawData& raw, Dataset& dataset) {
+  const bool needs_all = data.scale == Preprocessing::Kind::standardize;
+  if (raw.range && !needs_all) {
+    dataset.least = raw.range->first;
+    dataset.most = raw.range->second;
+    const auto groups = static_cast<std::size_t>(dataset.shape.front());
+    dataset.statistics = {0, std::vector(groups, dataset.least), std::vector(groups, dataset.most),
+                          std::vector<double>(groups), std::vector<double>(groups)};
+    return;
+  }
+  const int workers = raw.is_decoded ? static_cast<int>(data.workers.value_or(processors())) : 0;
+  const auto look = [&](const Part& part) {
+    return statistics_of(*part.examples, part.rows, dataset.shape, part.name, workers);
+  };
+  dataset.statistics = look(dataset.training);
+  if (!raw.range) {
+    look(dataset.held_out);
+  }
   for (std::size_t i = 0; i < dataset.columns.size(); ++i) {
     dataset.columns[i].least = dataset.statistics.least[i];
     dataset.columns[i].most = dataset.statistics.most[i];
@@ -188,29 +174,40 @@ Dataset read_dataset(const TrainingData& data, Task) {
     dataset.least = pixels.least[0];
     dataset.most = pixels.most[0];
   }
+}
+
+}  // namespace
+
+Dataset read_dataset(const TrainingData& data, Task task) {
+  RawData raw = read_source(data, task);
+  Dataset dataset;
+  dataset.source = raw.source;
+  dataset.labels = raw.labels;
+  dataset.skipped = raw.skipped;
+  dataset.is_decoded = raw.is_decoded;
+  take_shape(data, raw, dataset);
+  require_labels(dataset, task);
+  if (raw.test) {
+    dataset.training = std::move(raw.all);
+    dataset.held_out = std::move(*raw.test);
+    require_examples(dataset);
+  } else {
+    split_by_seed(dataset, raw.all, data.split.value_or(Split{}));
+  }
+  require_trained_labels(dataset);
+  take_columns(raw, dataset);
+  look_at_values(data, raw, dataset);
   return dataset;
 }
 
-Preprocessing fit_preprocessing(const TrainingData& data, const Dataset& dataset) {
-  using Kind = Preprocessing::Kind;
-  Preprocessing preprocessing;
-  preprocessing.kind = data.scale.value_or(dataset.is_image() ? Kind::minmax : Kind::standardize);
-  if (preprocessing.kind == Kind::none) {
-    return preprocessing;
+int loader_workers(const TrainingData& data, const Dataset& dataset) {
+  if (data.workers) {
+    return static_cast<int>(*data.workers);
   }
-  const Statistics fitted = dataset.is_image() ? dataset.statistics.together() : dataset.statistics;
-  for (std::size_t group = 0; group < fitted.groups(); ++group) {
-    const bool standardize = preprocessing.kind == Kind::standardize;
-    const float least = fitted.least[group];
-    const float most = fitted.most[group];
-    const double divisor = standardize ? std::sqrt(fitted.squares[group] / static_cast<double>(fitted.count))
-                                       : static_cast<double>(most) - least;
-    const bool varies =
-        most > least && static_cast<float>(divisor) > 0 && divisor <= std::numeric_limits<float>::max();
-    preprocessing.offset.push_back(standardize ? static_cast<float>(fitted.mean[group]) : least);
-    preprocessing.divisor.push_back(varies ? static_cast<float>(divisor) : 1.0F);
+  if (dataset.is_decoded) {
+    return processors();
   }
-  return preprocessing;
+  return data.augment ? 1 : 0;
 }
 
 }  // namespace mlpipe

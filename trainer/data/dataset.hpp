@@ -1,33 +1,15 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "pipeline/model/model.hpp"
 #include "pipeline/model/training_data.hpp"
-#include "trainer/data/example_source.hpp"
+#include "trainer/data/part.hpp"
 #include "trainer/data/statistics.hpp"
 
 namespace mlpipe {
-
-// What examples are to be answered with.
-struct Targets {
-  std::vector<std::int64_t> classes;  // [count], an index into the labels; empty for regression
-  std::vector<float> values;          // [count, width] for regression, in the data's own units; else empty
-  std::size_t width = 1;
-};
-
-// Some of the examples of a source.
-struct Part {
-  std::shared_ptr<const ExampleSource> examples;
-  Targets targets;                // of these rows
-  std::vector<std::size_t> rows;  // which examples of the source, ascending
-  std::string name;               // of the source, for messages
-
-  std::size_t count() const { return rows.size(); }
-};
 
 // What a network is trained on and what is held out to judge it.
 struct Dataset {
@@ -40,25 +22,26 @@ struct Dataset {
       labels;  // sorted, by value when all are numbers; for regression the targets' names
   Part training;
   Part held_out;
-  Statistics statistics;  // of the training part
+  Statistics statistics;             // of the training part
+  std::vector<std::string> skipped;  // what was left out, and why, a line each
+  bool is_decoded = false;           // examples cost more than copying them
 
   std::size_t values() const { return element_count(shape); }
   bool is_image() const { return shape.size() == 3; }
 };
 
-// Reads the data, gives every example its class, and splits: by the source's own test part, or by label and
-// seed, so that the same seed always gives the same parts. Throws UsageError, as the readers do, also for a
-// shape that the values do not fill, a single class, a test label that training does not have, and a part
-// without examples.
+// Reads the data, gives every example its target, and splits: by the source's own test part, by a column, or
+// by label and seed, so that the same seed always gives the same parts. Throws UsageError, as the readers do
+// (raw_data.hpp), also for a shape that the values do not fill, labels that are too few or too many for the
+// task, a test label that training does not have, a part without examples, and a value that is not finite.
 Dataset read_dataset(const TrainingData& data, Task task);
 
-// The split as such: which of the examples are held out, ascending. Each class gives its share, rounded, and
-// keeps at least one example for training.
-std::vector<std::size_t> choose_held_out(const std::vector<std::int64_t>& classes, std::size_t class_count,
-                                         const Split& split);
-
-// The scaling that `data` asks for, fitted on the training part: for tables an offset and a divisor for each
-// column, for images one for all pixels.
+// What makes the network's input of an example: the categories of the columns become one value each, and what
+// is a number is scaled as `data` asks for, fitted on the training part: in a table each column by itself, in
+// images all pixels alike or each channel.
 Preprocessing fit_preprocessing(const TrainingData& data, const Dataset& dataset);
+
+// How many threads to load batches with: what `data` says, otherwise none for what only has to be copied.
+int loader_workers(const TrainingData& data, const Dataset& dataset);
 
 }  // namespace mlpipe

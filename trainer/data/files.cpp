@@ -1,7 +1,8 @@
+#include "trainer/data/files.hpp"
+
 #include <fmt/format.h>
 
 #include "pipeline/base/error.hpp"
-#include "trainer/data/raw_data.hpp"
 
 namespace mlpipe {
 

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <utility>
+
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/scalar.hpp"
 #include "pipeline/base/text.hpp"
@@ -83,37 +87,29 @@ Header read_header(std::string_view bytes, const std::string& name) {
           bytes.substr(length_at + length_size + length)};
 }
 
-template <typename Number>
-std::vector<Number> values_of(const Header& header, const std::string& name) {
-  const std::size_t count = element_count(header.shape);
-  if (header.data.size() % sizeof(Number) != 0 || header.data.size() / sizeof(Number) != count) {
-    refuse(name,
-           fmt::format("its shape {} of type {} does not fit its {} bytes", shape_text(header.shape),
-                       header.type, header.data.size()),
-           "the file is cut off or damaged");
-  }
-  return numbers_from<Number>(header.data, false);
-}
+constexpr std::array<std::pair<std::string_view, NumberType>, 8> types = {{
+    {"|b1", NumberType::uint8},
+    {"|u1", NumberType::uint8},
+    {"|i1", NumberType::int8},
+    {"<i2", NumberType::int16},
+    {"<i4", NumberType::int32},
+    {"<i8", NumberType::int64},
+    {"<f4", NumberType::float32},
+    {"<f8", NumberType::float64},
+}};
 
 }  // namespace
 
-NumericArray parse_npy(std::string_view bytes, const std::string& name) {
-  const Header header = read_header(bytes, name);
-  NumericArray array{name, header.shape, {}};
-  if (header.type == "|u1") {
-    array.values = values_of<std::uint8_t>(header, name);
-  } else if (header.type == "<i4") {
-    array.values = values_of<std::int32_t>(header, name);
-  } else if (header.type == "<i8") {
-    array.values = values_of<std::int64_t>(header, name);
-  } else if (header.type == "<f4") {
-    array.values = values_of<float>(header, name);
-  } else if (header.type == "<f8") {
-    array.values = values_of<double>(header, name);
-  } else {
+NumericArray parse_npy(const StoredBytes& stored, const std::string& name) {
+  const Header header = read_header(stored.view(), name);
+  const auto type = std::find_if(types.begin(), types.end(),
+                                 [&header](const auto& known) { return known.first == header.type; });
+  if (type == types.end()) {
     refuse(name, fmt::format("its numbers are of the type {}, which is not read", printable(header.type)),
-           "types that are read: |u1, <i4, <i8, <f4, <f8");
+           "types that are read: |b1, |u1, |i1, <i2, <i4, <i8, <f4, <f8");
   }
+  NumericArray array{name, header.shape, type->second, false, stored, header.data};
+  require_whole(array);
   return array;
 }
 

@@ -57,13 +57,15 @@ Statistics statistics_of(const Piece& piece) {
 // Two parts of one group: their means weighed, and the squares moved to the common mean.
 void merge_group(Statistics& into, std::size_t group, std::size_t into_count, const Statistics& other,
                  std::size_t other_group) {
-  const auto a = static_cast<double>(into_count);
-  const auto b = static_cast<double>(other.count);
-  const double distance = other.mean[other_group] - into.mean[group];
-  into.mean[group] += distance * b / (a + b);
-  into.squares[group] += other.squares[other_group] + distance * distance * a * b / (a + b);
   into.least[group] = std::min(into.least[group], other.least[other_group]);
   into.most[group] = std::max(into.most[group], other.most[other_group]);
+  const auto a = static_cast<double>(into_count);
+  const auto b = static_cast<double>(other.count);
+  if (other.count > 0) {
+    const double distance = other.mean[other_group] - into.mean[group];
+    into.mean[group] += distance * b / (a + b);
+    into.squares[group] += other.squares[other_group] + distance * distance * a * b / (a + b);
+  }
 }
 
 void require_finite(std::span<const float> values, std::span<const std::size_t> examples,

@@ -12,7 +12,7 @@ namespace mlpipe {
 
 // What the values of examples are like, in groups: each column of a table, each channel of an image.
 struct Statistics {
-  std::size_t count = 0;  // values in each group
+  std::size_t count = 0;  // values in each group; 0: only the range is known
   std::vector<float> least;
   std::vector<float> most;
   std::vector<double> mean;

@@ -2,14 +2,20 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
 #include <ostream>
 
 #include "pipeline/base/file.hpp"
 #include "pipeline/base/text.hpp"
 #include "trainer/network/runtime.hpp"
 #include "trainer/network/torchscript.hpp"
+#include "trainer/training/checkpoint.hpp"
+#include "trainer/training/device.hpp"
 #include "trainer/training/loop.hpp"
+#include "trainer/training/model_card.hpp"
+#include "trainer/training/process_group.hpp"
 #include "trainer/training/progress.hpp"
 
 namespace mlpipe {
@@ -27,9 +33,10 @@ Training read_config(const YamlDocument& config) {
 }
 
 // Now that the data says how large an example is and how many classes there are.
-void fit_network_to(const Dataset& dataset, const YamlDocument& config, Network& network) {
+void fit_network_to(const Dataset& dataset, const Shape& input, Task task, const YamlDocument& config,
+                    Network& network) {
   Diagnostics diagnostics(config);
-  infer_shapes(network, dataset.shape, static_cast<std::int64_t>(dataset.labels.size()), diagnostics);
+  infer_shapes(network, input, static_cast<std::int64_t>(dataset.labels.size()), diagnostics, task);
   diagnostics.throw_if_any();
 }
 
@@ -45,15 +52,32 @@ int choose_threads(const TrainingJob& job, const Training& training) {
   return small ? 1 : job.cores.value_or(available_cores());
 }
 
-std::vector<float> scaled(const Preprocessing& preprocessing, const Examples& examples, std::size_t values) {
-  std::vector<float> result(examples.values.size());
-  preprocessing.apply(examples.values, result, values);
-  return result;
+// Mean and deviation of each target in the training part; a network learns numbers of that size best.
+TargetScale scale_of(const Targets& targets) {
+  TargetScale scale;
+  const std::size_t count = targets.values.size() / targets.width;
+  for (std::size_t target = 0; !targets.values.empty() && target < targets.width; ++target) {
+    double sum = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      sum += targets.values[i * targets.width + target];
+    }
+    const double mean = sum / static_cast<double>(count);
+    double squares = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      const double distance = targets.values[i * targets.width + target] - mean;
+      squares += distance * distance;
+    }
+    const auto deviation = static_cast<float>(std::sqrt(squares / static_cast<double>(count)));
+    scale.offset.push_back(static_cast<float>(mean));
+    scale.divisor.push_back(deviation > 0 ? deviation : 1);
+  }
+  return scale;
 }
 
-Model describe_model(const std::string& name, const Dataset& dataset, const Network& network) {
+Model describe_model(const std::string& name, const Dataset& dataset, const Training& training) {
   Model model;
   model.name = name;
+  model.task = training.task;
   model.input_shape = dataset.shape;
   model.columns = dataset.columns;
   if (dataset.is_image()) {
@@ -61,8 +85,39 @@ Model describe_model(const std::string& name, const Dataset& dataset, const Netw
     model.most = dataset.most;
   }
   model.labels = dataset.labels;
-  model.network = network;
+  model.target = scale_of(dataset.training.targets);
+  model.preprocessing = fit_preprocessing(training.data, dataset);
   return model;
+}
+
+template <typename Number>
+void update(Hasher& hasher, std::span<const Number> numbers) {
+  hasher.update(fmt::format("{} numbers of {} bytes\n", numbers.size(), sizeof(Number)));
+  hasher.update({reinterpret_cast<const char*>(numbers.data()), numbers.size_bytes()});
+}
+
+// Config and data: which examples there are, how they are to be answered, and what their values are like.
+Digest identity_of(const YamlDocument& config, const Dataset& dataset, const Model& model) {
+  Hasher hasher;
+  hasher.update(to_json_text(config.root));
+  hasher.update(fmt::format("\n{} {}\n", shape_text(dataset.shape), nlohmann::json(dataset.labels).dump()));
+  for (const Part* part : {&dataset.training, &dataset.held_out}) {
+    update<std::size_t>(hasher, part->rows);
+    update<std::int64_t>(hasher, part->targets.classes);
+    update<float>(hasher, part->targets.values);
+  }
+  update<float>(hasher, dataset.statistics.least);
+  update<float>(hasher, dataset.statistics.most);
+  update<double>(hasher, dataset.statistics.mean);
+  update<double>(hasher, dataset.statistics.squares);
+  update<float>(hasher, model.preprocessing.offset);
+  update<float>(hasher, model.preprocessing.divisor);
+  return hasher.finish();
+}
+
+std::optional<Checkpoints> find_checkpoints(const Digest& identity) {
+  const char* folder = std::getenv("MLPIPE_CHECKPOINT_DIR");
+  return folder == nullptr || *folder == '\0' ? std::nullopt : std::optional(Checkpoints(folder, identity));
 }
 
 void make_folder(const std::filesystem::path& path) {
@@ -86,47 +141,105 @@ void write_artifact(Model& model, const std::vector<NamedTensor>& weights,
   write_model(model, directory);
 }
 
-std::string opening_line(const Dataset& dataset, const Network& network, int threads) {
-  return fmt::format("{}: {} examples to train on, {} held out, {} labels; {} layers, {} parameters; {}",
-                     dataset.source, grouped(static_cast<std::int64_t>(dataset.training.count())),
-                     grouped(static_cast<std::int64_t>(dataset.held_out.count())), dataset.labels.size(),
-                     network.layers.size(), grouped(network.parameters()),
-                     count_of(static_cast<std::size_t>(threads), "thread"));
+std::string opening_line(const Dataset& dataset, const Training& training, int threads,
+                         const ProcessGroup& group) {
+  const Network& network = training.network;
+  std::string line = fmt::format(
+      "{}: {} examples to train on, {} held out, {}; {}, {} parameters; {} on {}", dataset.source,
+      grouped(static_cast<std::int64_t>(dataset.training.count())),
+      grouped(static_cast<std::int64_t>(dataset.held_out.count())),
+      count_of(dataset.labels.size(), training.task == Task::regression ? "target" : "label"),
+      count_of(network.layers.size(), "layer"), grouped(network.parameters()),
+      count_of(static_cast<std::size_t>(threads), "thread"), device_name(find_device(training.device)));
+  return group.size() > 1 ? fmt::format("{}, {} processes", line, group.size()) : line;
+}
+
+ProcessGroup join_group() {
+  const std::optional<GroupAddress> address = GroupAddress::from_environment();
+  return address ? ProcessGroup(*address) : ProcessGroup();
+}
+
+void check_shares(const Training& training, const ProcessGroup& group) {
+  if (training.batch % group.size() != 0) {
+    throw UsageError(
+        fmt::format("a batch of {} cannot be shared equally by {} processes", training.batch, group.size()),
+        fmt::format("take a batch that {} divides", group.size()));
+  }
+}
+
+// The model as it was written, judged and described.
+Metrics write_report(const TrainingJob& job, const Training& training, const Dataset& dataset,
+                     const TrainedNetwork& trained) {
+  const Predictor predictor = Predictor::load(job.model_directory);
+  HeldOutFile answers(predictor.model(), dataset.held_out);
+  Metrics metrics;
+  metrics.held_out = evaluate(predictor, dataset.held_out, training.loss.regression,
+                              [&](std::size_t first, std::span<const float> raw,
+                                  std::span<const float> scores) { answers.add(first, raw, scores); });
+  metrics.train_loss = trained.loss;
+  metrics.epochs = trained.epochs;
+  metrics.epoch = trained.epoch;
+  metrics.parameters = training.network.parameters();
+  metrics.train_samples = dataset.training.count();
+  metrics.held_out_samples = dataset.held_out.count();
+  answers.write(job.report_directory);
+  write_history(trained.history, metrics.held_out.metrics.front().first, job.report_directory);
+  write_confusion(predictor.model(), metrics.held_out, job.report_directory);
+  write_file_atomically(job.report_directory / "model-card.md",
+                        model_card(predictor.model(), training, metrics, dataset.source));
+  write_metrics(metrics, job.report_directory);
+  return metrics;
 }
 
 }  // namespace
 
-Metrics run_training(const TrainingJob& job, const StopRequest& stop, std::ostream& out) {
+std::optional<TrainingOutcome> run_training(const TrainingJob& job, const StopRequest& stop,
+                                            std::ostream& out) {
   Training training = read_config(job.config);
-  make_folder(job.model_directory);
-  make_folder(job.report_directory);
-  const Dataset dataset = read_dataset(training.data, Task::classification);
+  find_device(training.device);  // before the data is read, which may take long
+  const ProcessGroup group = join_group();
+  const bool first = group.rank() == 0;
+  check_shares(training, group);
+  if (first) {
+    make_folder(job.model_directory);
+    make_folder(job.report_directory);
+  }
+  const Dataset dataset = read_dataset(training.data, training.task);
   throw_if_stopped(stop);
-  fit_network_to(dataset, job.config, training.network);
+  Model model = describe_model(job.name, dataset, training);
+  fit_network_to(dataset, model.network_input(), training.task, job.config, training.network);
+  model.network = training.network;
   const int threads = choose_threads(job, training);
   set_compute_threads(threads);
-  out << opening_line(dataset, training.network, threads) << std::endl;
+  if (first) {
+    for (const std::string& left_out : dataset.skipped) {
+      out << left_out << "\n";
+    }
+    out << opening_line(dataset, training, threads, group) << std::endl;
+  }
 
-  Model model = describe_model(job.name, dataset, training.network);
-  model.preprocessing = fit_preprocessing(training.data, dataset);
-  const Examples examples = read_examples(dataset.training, dataset.values());
-  const Examples held_out_examples = read_examples(dataset.held_out, dataset.values());
-  const std::vector<float> inputs = scaled(model.preprocessing, examples, dataset.values());
-  const std::vector<float> held_out = scaled(model.preprocessing, held_out_examples, dataset.values());
-  ProgressReport progress(out, training.epochs);
-  const TrainedNetwork trained =
-      train_network(training, {inputs, examples.classes}, {held_out, held_out_examples.classes}, stop,
-                    [&](const EpochResult& epoch) { progress.epoch_ended(epoch); });
-
+  const std::optional<Checkpoints> checkpoints = find_checkpoints(identity_of(job.config, dataset, model));
+  ProgressReport progress(out, training);
+  const TrainedNetwork trained = train_network(
+      {.training = training,
+       .dataset = dataset,
+       .preprocessing = model.preprocessing,
+       .target = model.target,
+       .group = group,
+       .checkpoints = checkpoints ? &*checkpoints : nullptr,
+       .stop = stop,
+       .epoch_ended = [&](const EpochResult& epoch) { first ? progress.epoch_ended(epoch) : void(); },
+       .tell = [&](const std::string& text) { out << text << std::endl; }});
+  if (!first) {
+    return std::nullopt;
+  }
   write_artifact(model, trained.weights, job.model_directory, out);
-  const Predictor predictor = Predictor::load(job.model_directory);
-  const Evaluation evaluation = evaluate(predictor, held_out_examples);
-  write_held_out(model, held_out_examples, evaluation, job.report_directory);
-  const Metrics metrics = {
-      evaluation.accuracy,        evaluation.loss,          trained.last.loss,       training.epochs,
-      model.network.parameters(), dataset.training.count(), dataset.held_out.count()};
-  write_metrics(metrics, job.report_directory);
-  return metrics;
+  TrainingOutcome outcome = {write_report(job, training, dataset, trained), trained.seconds,
+                             trained.seconds_beside};
+  if (checkpoints) {
+    checkpoints->remove();
+  }
+  return outcome;
 }
 
 }  // namespace mlpipe

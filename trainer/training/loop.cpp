@@ -1,22 +1,33 @@
 #include "trainer/training/loop.hpp"
 
 #include <ATen/Context.h>
-#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/autocast_mode.h>
+#include <ATen/ops/_foreach_mul.h>
+#include <ATen/ops/_foreach_norm.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+#include <c10/util/Exception.h>
 #include <fmt/format.h>
-#include <torch/optim/adam.h>
-#include <torch/optim/adamw.h>
-#include <torch/optim/sgd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <map>
+#include <new>
 #include <numeric>
 #include <random>
 
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/scalar.hpp"
 #include "trainer/network/network_module.hpp"
-#include "trainer/training/adadelta.hpp"
+#include "trainer/training/batches.hpp"
+#include "trainer/training/device.hpp"
+#include "trainer/training/objective.hpp"
+#include "trainer/training/process_group.hpp"
+#include "trainer/training/shared_gradient.hpp"
+#include "trainer/training/weight_optimizer.hpp"
 
 namespace mlpipe {
 namespace {
@@ -27,189 +38,580 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-AdadeltaOptions adadelta_options(double rate) {
-  AdadeltaOptions options;
-  options.learning_rate = rate;
-  return options;
-}
-
-std::unique_ptr<torch::optim::Optimizer> make_optimizer(const Optimizer& optimizer,
-                                                        std::vector<torch::Tensor> parameters) {
-  namespace optim = torch::optim;
-  const double rate = optimizer.learning_rate;
-  switch (optimizer.kind) {
-    case Optimizer::Kind::adamw:
-      return std::make_unique<optim::AdamW>(std::move(parameters), optim::AdamWOptions(rate));
-    case Optimizer::Kind::sgd:
-      return std::make_unique<optim::SGD>(std::move(parameters),
-                                          optim::SGDOptions(rate).momentum(optimizer.momentum));
-    case Optimizer::Kind::adadelta:
-      return std::make_unique<Adadelta>(std::move(parameters), adadelta_options(rate));
-    case Optimizer::Kind::adam:
-      break;
-  }
-  return std::make_unique<optim::Adam>(std::move(parameters), optim::AdamOptions(rate));
-}
-
-struct Batch {
-  torch::Tensor input;
-  torch::Tensor classes;
-};
-
-// Hands out batches of examples; their tensors are copies, in the memory format that the network is fastest
-// with.
-class BatchSource {
+// Adds the time of its life to a sum.
+class Stopwatch {
  public:
-  BatchSource(const NetworkExamples& examples, const Shape& shape, bool channels_last)
-      : count_(static_cast<std::int64_t>(examples.classes.size())), channels_last_(channels_last) {
-    Shape sizes = {count_};
-    sizes.insert(sizes.end(), shape.begin(), shape.end());
-    // from_blob wants a pointer to what is not const, though nothing here writes to it.
-    values_ = torch::from_blob(const_cast<float*>(examples.values.data()), sizes, torch::kFloat32);
-    classes_ = torch::from_blob(const_cast<std::int64_t*>(examples.classes.data()), {count_}, torch::kInt64);
-  }
-
-  std::int64_t count() const { return count_; }
-
-  Batch pick(std::span<std::int64_t> rows) const {
-    const torch::Tensor index =
-        torch::from_blob(rows.data(), {static_cast<std::int64_t>(rows.size())}, torch::kInt64);
-    return {formatted(values_.index_select(0, index)), classes_.index_select(0, index)};
-  }
-
-  Batch slice(std::int64_t first, std::int64_t count) const {
-    return {formatted(values_.narrow(0, first, count)), classes_.narrow(0, first, count)};
-  }
+  explicit Stopwatch(double& sum) : sum_(sum), start_(Clock::now()) {}
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+  ~Stopwatch() { sum_ += seconds_since(start_); }
 
  private:
-  torch::Tensor formatted(const torch::Tensor& values) const {
-    return channels_last_ ? values.contiguous(torch::MemoryFormat::ChannelsLast) : values;
-  }
-
-  std::int64_t count_;
-  bool channels_last_;
-  torch::Tensor values_;
-  torch::Tensor classes_;
+  double& sum_;
+  Clock::time_point start_;
 };
 
-// An order of the examples for each epoch, from a random state of its own, so that dropout does not change
-// it.
-class Shuffler {
- public:
-  Shuffler(std::int64_t count, std::uint64_t seed) : order_(static_cast<std::size_t>(count)), random_(seed) {
-    std::iota(order_.begin(), order_.end(), 0);
+// A seed for one of many purposes from a few numbers (Sebastiano Vigna's splitmix64).
+std::uint64_t mixed(std::initializer_list<std::uint64_t> numbers) {
+  std::uint64_t state = 0;
+  for (const std::uint64_t number : numbers) {
+    state += number + 0x9e3779b97f4a7c15U;
+    state = (state ^ (state >> 30U)) * 0xbf58476d1ce4e5b9U;
+    state = (state ^ (state >> 27U)) * 0x94d049bb133111ebU;
+    state ^= state >> 31U;
   }
+  return state;
+}
 
-  std::span<std::int64_t> next() {
-    for (std::size_t i = order_.size(); i > 1; --i) {
-      std::swap(order_[i - 1], order_[random_() % i]);
+enum Purpose : std::uint64_t { shuffling, augmentation, dropout };
+
+// The order of the examples in an epoch: a function of the seed and the epoch, so that a resumed training
+// finds it again.
+std::vector<std::size_t> order_of(std::size_t count, std::uint64_t seed, std::int64_t epoch) {
+  std::vector<std::size_t> order(count);
+  std::iota(order.begin(), order.end(), 0U);
+  std::mt19937_64 random(mixed({seed, shuffling, static_cast<std::uint64_t>(epoch)}));
+  for (std::size_t i = order.size(); i > 1; --i) {
+    std::swap(order[i - 1], order[random() % i]);  // std::shuffle's order is each library's own
+  }
+  return order;
+}
+
+// Computes in bf16 where that is safe while it lives, when that is wanted.
+class Autocast {
+ public:
+  Autocast(Precision precision, at::Device device)
+      : on_(precision == Precision::bf16), device_(device.type()) {
+    if (on_) {
+      at::autocast::set_autocast_dtype(device_, at::kBFloat16);
+      at::autocast::set_autocast_enabled(device_, true);
     }
-    return order_;
+  }
+  Autocast(const Autocast&) = delete;
+  Autocast& operator=(const Autocast&) = delete;
+  ~Autocast() {
+    if (on_) {
+      at::autocast::clear_cache();
+      at::autocast::set_autocast_enabled(device_, false);
+    }
   }
 
  private:
-  std::vector<std::int64_t> order_;
-  std::mt19937_64 random_;
+  bool on_;
+  at::DeviceType device_;
 };
+
+// The part of something that one of several processes takes.
+std::size_t share_begin(std::size_t count, int rank, int size) {
+  return count * static_cast<std::size_t>(rank) / static_cast<std::size_t>(size);
+}
+
+std::vector<std::size_t> positions(std::size_t first, std::size_t end) {
+  std::vector<std::size_t> result(end - first);
+  std::iota(result.begin(), result.end(), first);
+  return result;
+}
+
+NamedTensor copy_of(const std::string& name, const at::Tensor& tensor) {
+  const at::Tensor values = tensor.detach().to(at::kCPU, at::kFloat).contiguous();
+  const auto* first = values.const_data_ptr<float>();
+  return {name, values.sizes().vec(), {first, first + values.numel()}};
+}
+
+constexpr const char* weights_prefix = "weights.";
+constexpr const char* optimizer_prefix = "optimizer.";
+constexpr const char* best_prefix = "best.";
+
+void append(std::vector<NamedTensor>& tensors, const char* prefix, const std::vector<NamedTensor>& more) {
+  for (const NamedTensor& tensor : more) {
+    tensors.push_back({prefix + tensor.name, tensor.shape, tensor.values});
+  }
+}
+
+std::vector<NamedTensor> taken(const std::vector<NamedTensor>& tensors, const std::string& prefix) {
+  std::vector<NamedTensor> result;
+  for (const NamedTensor& tensor : tensors) {
+    if (tensor.name.starts_with(prefix)) {
+      result.push_back({tensor.name.substr(prefix.size()), tensor.shape, tensor.values});
+    }
+  }
+  return result;
+}
 
 class Trainer {
  public:
-  Trainer(const Training& training, const NetworkExamples& examples, const NetworkExamples& held_out,
-          const StopRequest& stop)
-      : training_(training),
-        channels_last_(works_on_images(training.network)),
-        examples_(examples, training.network.layers.front().input, channels_last_),
-        held_out_(held_out, training.network.layers.front().input, channels_last_),
-        shuffler_(examples_.count(), training.seed),
-        stop_(stop) {
-    at::globalContext().setDeterministicAlgorithms(true, false);
-    torch::manual_seed(training.seed);
-    module_ = build_module(training.network);
-    if (channels_last_) {
+  explicit Trainer(const TrainingRun& run)
+      : run_(run),
+        training_(run.training),
+        device_(find_device(training_.device)),
+        objective_(training_, run.dataset, run.target, device_),
+        share_(static_cast<std::size_t>(training_.batch / run.group.size())),
+        examples_(run.dataset.training, run.dataset, run.preprocessing, training_.data.augment,
+                  training_.network, objective_, device_, share_, workers()),
+        held_out_(run.dataset.held_out, run.dataset, run.preprocessing, std::nullopt, training_.network,
+                  objective_, device_, held_out_at_once, workers()),
+        batches_((static_cast<std::int64_t>(run.dataset.training.count()) + training_.batch - 1) /
+                 training_.batch),
+        observe_every_((batches_ * training_.epochs + most_batch_observations - 1) / most_batch_observations),
+        rate_(training_.schedule, training_.optimizer.learning_rate, training_.epochs, batches_) {
+    at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/!device_.is_cpu());
+    at::globalContext().setDeterministicFillUninitializedMemory(false);
+    at::manual_seed(training_.seed);
+    module_ = build_module(training_.network);
+    if (works_on_images(training_.network)) {
       use_channels_last(module_);
     }
-    optimizer_ = make_optimizer(training.optimizer, module_->parameters());
-  }
-
-  // Returns the mean loss.
-  double train_epoch(std::int64_t epoch) {
-    const std::span<std::int64_t> order = shuffler_.next();
-    const auto batch_size = static_cast<std::size_t>(training_.batch);
-    module_->train();
-    double sum = 0;
-    for (std::size_t first = 0; first < order.size(); first += batch_size) {
-      throw_if_stopped(stop_);
-      const std::span<std::int64_t> rows = order.subspan(first, std::min(batch_size, order.size() - first));
-      const double loss = train_batch(examples_.pick(rows));
-      if (!std::isfinite(loss)) {
-        throw Error(fmt::format("the loss is {} in epoch {}, batch {} of {}", loss, epoch,
-                                first / batch_size + 1, (order.size() + batch_size - 1) / batch_size),
-                    fmt::format("lower the learning rate, which is {}, or scale the data",
-                                number_text(training_.optimizer.learning_rate)));
-      }
-      sum += loss * static_cast<double>(rows.size());
+    module_->to(device_);
+    weights_ = module_->parameters();
+    optimizer_ = std::make_unique<WeightOptimizer>(training_.optimizer, weights_);
+    state_.stopping.lower_is_better = state_.best.lower_is_better = lower_is_better(training_.metric);
+    state_.stopping.min_delta = training_.early_stopping ? training_.early_stopping->min_delta : 0;
+    resume();
+    if (run.group.size() > 1) {
+      gradient_.emplace(weights_, run.group);
     }
-    return sum / static_cast<double>(order.size());
   }
 
-  double held_out_accuracy() {
-    constexpr std::int64_t at_once = 256;
-    const torch::NoGradGuard no_grad;
-    module_->eval();
-    std::int64_t right = 0;
-    for (std::int64_t first = 0; first < held_out_.count(); first += at_once) {
-      throw_if_stopped(stop_);
-      const Batch batch = held_out_.slice(first, std::min(at_once, held_out_.count() - first));
-      right += module_->forward(batch.input).argmax(1).eq(batch.classes).sum().item<std::int64_t>();
+  TrainedNetwork train() {
+    const Clock::time_point start = Clock::now();
+    last_checkpoint_ = start;
+    std::int64_t trained_here = 0;
+    while (state_.epoch < training_.epochs && !stops_early()) {
+      const Clock::time_point epoch_start = Clock::now();
+      const std::int64_t first_batch = state_.batch;
+      EpochResult result;
+      result.epoch = state_.epoch + 1;
+      result.loss = train_epoch();
+      result.samples_per_second = static_cast<double>((batches_ - first_batch) * training_.batch) /
+                                  std::max(seconds_since(epoch_start), 1e-9);
+      result.held_out = evaluate_held_out();
+      end_epoch(result);
+      ++trained_here;
+      result.seconds_left = seconds_since(start) / static_cast<double>(trained_here) *
+                            static_cast<double>(training_.epochs - state_.epoch);
+      run_.epoch_ended(result);
     }
-    return static_cast<double>(right) / static_cast<double>(held_out_.count());
+    TrainedNetwork trained;
+    trained.weights = training_.select == Select::best ? best_weights_ : weights_of(module_);
+    trained.epochs = state_.epoch;
+    trained.epoch = training_.select == Select::best ? state_.best_epoch : state_.epoch;
+    trained.loss = last_loss_;
+    trained.history = std::move(state_.history);
+    trained.seconds = seconds_since(start);
+    trained.seconds_beside = seconds_beside_;
+    return trained;
   }
-
-  std::int64_t count() const { return examples_.count(); }
-  std::vector<NamedTensor> weights() { return weights_of(module_); }
 
  private:
-  double train_batch(const Batch& batch) {
-    optimizer_->zero_grad();
-    const torch::Tensor loss = at::cross_entropy_loss(module_->forward(batch.input), batch.classes);
-    loss.backward();
-    optimizer_->step();
-    return loss.item<double>();
+  static constexpr std::size_t held_out_at_once = 256;
+
+  // A GPU does not wait for the processor to fill the next batch.
+  int workers() const {
+    const int wanted = loader_workers(training_.data, run_.dataset);
+    return device_.is_cpu() ? wanted : std::max(wanted, 1);
   }
 
+  // Of the training examples, those of this process's share of every batch, in their order.
+  std::vector<std::size_t> own_order() const {
+    std::vector<std::size_t> all = order_of(run_.dataset.training.count(), training_.seed, state_.epoch);
+    if (run_.group.size() == 1) {
+      return all;
+    }
+    std::vector<std::size_t> own;
+    for_each_batch(all, [&](std::span<const std::size_t> batch) {
+      const std::span<const std::size_t> part = share_of(batch);
+      own.insert(own.end(), part.begin(), part.end());
+    });
+    return own;
+  }
+
+  template <typename Function>
+  void for_each_batch(std::span<const std::size_t> order, Function&& function) const {
+    const auto size = static_cast<std::size_t>(training_.batch);
+    for (std::size_t first = 0; first < order.size(); first += size) {
+      function(order.subspan(first, std::min(size, order.size() - first)));
+    }
+  }
+
+  std::span<const std::size_t> share_of(std::span<const std::size_t> batch) const {
+    const std::size_t first = share_begin(batch.size(), run_.group.rank(), run_.group.size());
+    return batch.subspan(first, share_begin(batch.size(), run_.group.rank() + 1, run_.group.size()) - first);
+  }
+
+  // What each batch's loss on this process counts among all processes: its share of the whole batch's weight.
+  std::vector<double> loss_shares() const {
+    std::vector<double> shares;
+    for_each_batch(order_of(run_.dataset.training.count(), training_.seed, state_.epoch),
+                   [&](std::span<const std::size_t> batch) {
+                     shares.push_back(objective_.weight_of(share_of(batch)) / objective_.weight_of(batch));
+                   });
+    return shares;
+  }
+
+  // From the batch that the state names to the epoch's end. Returns the mean loss.
+  double train_epoch() {
+    module_->train();
+    const std::vector<double> shares = gradient_ ? loss_shares() : std::vector<double>();
+    {
+      const Stopwatch beside(seconds_beside_);
+      examples_.start_epoch(own_order(),
+                            mixed({training_.seed, augmentation, static_cast<std::uint64_t>(state_.epoch)}),
+                            static_cast<std::size_t>(state_.batch));
+    }
+    while (state_.batch < batches_) {
+      stop_if_asked();
+      std::optional<Batch> batch;
+      {
+        const Stopwatch beside(seconds_beside_);
+        batch = examples_.next();
+      }
+      const double rate = rate_.at(state_.epoch, state_.batch);
+      const auto number = static_cast<std::size_t>(state_.batch);
+      train_batch(batch, gradient_ ? shares[number] : 1, rate);
+      ++state_.batch;
+      observe_batch(rate);
+      if (checkpoint_is_due_by_time()) {
+        checkpoint();
+      }
+    }
+    flush_losses();
+    return state_.loss_sum / static_cast<double>(run_.dataset.training.count());
+  }
+
+  // `batch` is nothing where this process has no share of a last, small batch.
+  void train_batch(const std::optional<Batch>& batch, double share, double rate) {
+    at::manual_seed(
+        mixed({training_.seed, dropout, static_cast<std::uint64_t>(state_.epoch),
+               static_cast<std::uint64_t>(state_.batch), static_cast<std::uint64_t>(run_.group.rank())}));
+    if (gradient_) {
+      gradient_->clear();
+    } else {
+      for (at::Tensor& weight : weights_) {
+        weight.mutable_grad().reset();
+      }
+    }
+    at::Tensor loss = at::zeros({}, at::TensorOptions(device_));
+    if (batch) {
+      at::Tensor outputs;
+      {
+        const Autocast autocast(training_.precision, device_);
+        outputs = module_->forward(batch->input);
+      }
+      loss = objective_.loss(outputs, batch->truth);
+      if (gradient_) {
+        loss = loss.mul(share);
+      }
+      loss.backward();
+    }
+    loss = loss.detach();
+    if (gradient_) {
+      asked_to_stop_ = gradient_->add_up(loss, run_.stop.signal() != 0);
+    }
+    if (training_.clip) {
+      clip_gradient(*training_.clip);
+    }
+    optimizer_->step(rate);
+    losses_.push_back(loss);
+  }
+
+  void clip_gradient(double most) {
+    const at::NoGradGuard no_grad;
+    std::vector<at::Tensor> gradients;
+    for (const at::Tensor& weight : weights_) {
+      if (weight.grad().defined()) {
+        gradients.push_back(weight.grad());
+      }
+    }
+    const at::Tensor norm = at::stack(at::_foreach_norm(gradients)).norm();
+    at::_foreach_mul_(gradients, norm.add(1e-6).reciprocal_().mul_(most).clamp_max_(1));
+  }
+
+  // Losses stay on a GPU for a while: to ask for each would make it wait.
+  void observe_batch(double rate) {
+    constexpr std::size_t most_waiting = 50;
+    const std::int64_t step = state_.epoch * batches_ + state_.batch;
+    const bool observe = step % observe_every_ == 0;
+    if (!observe && !device_.is_cpu() && losses_.size() < most_waiting) {
+      return;
+    }
+    flush_losses();
+    if (observe) {
+      state_.history.push_back(
+          {step,
+           state_.epoch + 1,
+           false,
+           {{"batch_loss", state_.recent_loss / static_cast<double>(state_.recent_batches)},
+            {"learning_rate", rate}}});
+      state_.recent_loss = 0;
+      state_.recent_batches = 0;
+    }
+  }
+
+  void flush_losses() {
+    if (losses_.empty()) {
+      return;
+    }
+    const at::Tensor all = at::stack(losses_).to(at::kCPU);
+    const auto* values = all.const_data_ptr<float>();
+    const std::int64_t first = state_.batch - all.numel();
+    losses_.clear();
+    for (std::int64_t i = 0; i < all.numel(); ++i) {
+      const double loss = values[i];
+      if (!std::isfinite(loss)) {
+        throw Error(
+            fmt::format("the loss is {} in epoch {}, batch {} of {}", loss, state_.epoch + 1, first + i + 1,
+                        batches_),
+            fmt::format("lower the learning rate, which is {}, or clip the gradient, or scale the data",
+                        number_text(rate_.at(state_.epoch, first + i))));
+      }
+      const std::int64_t examples =
+          std::min(training_.batch,
+                   static_cast<std::int64_t>(run_.dataset.training.count()) - (first + i) * training_.batch);
+      state_.loss_sum += loss * static_cast<double>(examples);
+      state_.recent_loss += loss;
+      ++state_.recent_batches;
+    }
+  }
+
+  // Each process answers its part, and all get all answers.
+  Evaluation evaluate_held_out() {
+    const Part& part = run_.dataset.held_out;
+    const std::size_t first = share_begin(part.count(), run_.group.rank(), run_.group.size());
+    const std::size_t end = share_begin(part.count(), run_.group.rank() + 1, run_.group.size());
+    share_running_statistics();
+    const at::NoGradGuard no_grad;
+    module_->eval();
+    at::Tensor scores = at::zeros(
+        {static_cast<std::int64_t>(part.count()), static_cast<std::int64_t>(run_.dataset.labels.size())});
+    auto row = static_cast<std::int64_t>(first);
+    held_out_.start_epoch(positions(first, end), 0);
+    for (auto batch = held_out_.next(); batch; batch = held_out_.next()) {
+      if (run_.group.size() == 1) {
+        stop_if_asked();
+      }
+      const Autocast autocast(training_.precision, device_);
+      scores.narrow(0, row, batch->count).copy_(objective_.scores(module_->forward(batch->input)));
+      row += batch->count;
+    }
+    run_.group.sum(scores);
+    const Stopwatch beside(seconds_beside_);
+    return evaluate({.task = training_.task,
+                     .loss = training_.loss.regression,
+                     .labels = run_.dataset.labels,
+                     .scores = {scores.const_data_ptr<float>(), static_cast<std::size_t>(scores.numel())},
+                     .classes = part.targets.classes,
+                     .targets = part.targets.values,
+                     .target_divisor = run_.target.divisor});
+  }
+
+  // Batchnorm's: each process has seen other examples.
+  void share_running_statistics() {
+    for (at::Tensor& buffer : module_->buffers()) {
+      if (run_.group.size() > 1 && buffer.is_floating_point()) {
+        run_.group.sum(buffer);
+        buffer.div_(run_.group.size());
+      }
+    }
+  }
+
+  void end_epoch(const EpochResult& result) {
+    last_loss_ = result.loss;
+    const std::optional<double> metric = result.held_out.find(training_.metric);
+    if (!metric) {
+      throw UsageError(
+          fmt::format("there is no {} to go by: the held-out part has too few labels", training_.metric),
+          "choose another early-stopping.metric, or hold out more");
+    }
+    Observation observation = {
+        (state_.epoch + 1) * batches_, state_.epoch + 1, true, {{"train_loss", result.loss}}};
+    for (const auto& [name, value] : result.held_out.metrics) {
+      if (name.find("_of_") == std::string::npos) {
+        observation.values.emplace_back(name == "loss" ? "held_out_loss" : name, value);
+      }
+    }
+    state_.history.push_back(std::move(observation));
+    state_.stopping.observe(*metric);
+    const bool better = state_.best.observe(*metric);
+    rate_.epoch_ended(better);
+    if (better) {
+      state_.best_epoch = state_.epoch + 1;
+      if (training_.select == Select::best) {
+        best_weights_ = weights_of(module_);
+      }
+    }
+    ++state_.epoch;
+    state_.batch = 0;
+    state_.loss_sum = 0;
+    if (!training_.checkpoint.time && state_.epoch % training_.checkpoint.epochs == 0) {
+      checkpoint();
+    }
+  }
+
+  bool stops_early() const {
+    return training_.early_stopping && state_.stopping.waited >= training_.early_stopping->patience;
+  }
+
+  void stop_if_asked() {
+    const int signal = run_.stop.signal();
+    if (run_.group.size() == 1 ? signal != 0 : asked_to_stop_) {
+      flush_losses();
+      checkpoint();
+      throw Stopped{signal == 0 ? SIGTERM : signal};
+    }
+  }
+
+  bool checkpoint_is_due_by_time() const {
+    return training_.checkpoint.time && Clock::now() - last_checkpoint_ >= *training_.checkpoint.time;
+  }
+
+  void checkpoint() {
+    last_checkpoint_ = Clock::now();
+    if (run_.checkpoints == nullptr || run_.group.rank() != 0) {
+      return;
+    }
+    const Stopwatch beside(seconds_beside_);
+    flush_losses();
+    state_.optimizer_steps = optimizer_->steps();
+    state_.rate = rate_.state();
+    state_.tensors.clear();
+    append(state_.tensors, weights_prefix, weights_of(module_));
+    for (const auto& [name, tensor] : optimizer_->state()) {
+      state_.tensors.push_back(copy_of(optimizer_prefix + name, tensor));
+    }
+    append(state_.tensors, best_prefix, best_weights_);
+    try {
+      run_.checkpoints->write(state_);
+    } catch (const Error& error) {
+      run_.tell(fmt::format("no checkpoint was written, and the one before is kept: {}", error.what()));
+    }
+    state_.tensors.clear();
+  }
+
+  void resume() {
+    if (run_.checkpoints != nullptr && run_.group.rank() == 0) {
+      if (std::optional<TrainingState> state = run_.checkpoints->read()) {
+        take_over(std::move(*state));
+      }
+    }
+    if (run_.group.size() > 1) {
+      share_state();
+    }
+    rate_.restore(state_.rate);
+    optimizer_->set_steps(state_.optimizer_steps);
+  }
+
+  void take_over(TrainingState state) {
+    state.stopping.lower_is_better = state.best.lower_is_better = state_.best.lower_is_better;
+    state.stopping.min_delta = state_.stopping.min_delta;
+    state_ = std::move(state);
+    load_weights(module_, taken(state_.tensors, weights_prefix), "the checkpoint");
+    best_weights_ = taken(state_.tensors, best_prefix);
+    std::map<std::string, const NamedTensor*> kept;
+    for (const NamedTensor& tensor : state_.tensors) {
+      kept.emplace(tensor.name, &tensor);
+    }
+    const at::NoGradGuard no_grad;
+    for (const auto& [name, tensor] : optimizer_->state()) {
+      const auto found = kept.find(optimizer_prefix + name);
+      if (found == kept.end() || found->second->shape != tensor.sizes().vec()) {
+        throw Error(fmt::format("the checkpoint has no {} of the optimizer", name));
+      }
+      tensor.copy_(
+          at::from_blob(const_cast<float*>(found->second->values.data()), tensor.sizes(), at::kFloat));
+    }
+    for (auto at = state_.history.rbegin(); at != state_.history.rend(); ++at) {
+      if (at->epoch_ended) {
+        last_loss_ = at->values.front().second;
+        break;
+      }
+    }
+    run_.tell(fmt::format("goes on after epoch {}, batch {} of {}", state_.epoch, state_.batch, batches_));
+    state_.tensors.clear();
+  }
+
+  // What the first process has read; the others need all but the history and the best weights.
+  void share_state() {
+    std::vector<at::Tensor> tensors = weights_;
+    const std::vector<at::Tensor> buffers = module_->buffers();
+    tensors.insert(tensors.end(), buffers.begin(), buffers.end());
+    for (const auto& [name, tensor] : optimizer_->state()) {
+      tensors.push_back(tensor);
+    }
+    const at::NoGradGuard no_grad;
+    for (const at::Tensor& tensor : tensors) {
+      const at::Tensor values = tensor.detach().contiguous();
+      run_.group.broadcast(values);
+      tensor.copy_(values);
+    }
+    const double none = std::nan("");
+    at::Tensor numbers =
+        at::tensor({static_cast<double>(state_.epoch), static_cast<double>(state_.batch),
+                    static_cast<double>(state_.optimizer_steps), state_.loss_sum, state_.rate.factor,
+                    static_cast<double>(state_.rate.waited), state_.stopping.best.value_or(none),
+                    static_cast<double>(state_.stopping.waited), state_.best.best.value_or(none),
+                    static_cast<double>(state_.best.waited)},
+                   at::kDouble);
+    run_.group.broadcast(numbers);
+    const auto* all = numbers.const_data_ptr<double>();
+    const auto whole = [&](int i) { return static_cast<std::int64_t>(all[i]); };
+    const auto number = [&](int i) { return std::isnan(all[i]) ? std::nullopt : std::optional(all[i]); };
+    state_.epoch = whole(0);
+    state_.batch = whole(1);
+    state_.optimizer_steps = whole(2);
+    state_.loss_sum = all[3];
+    state_.rate = {all[4], whole(5)};
+    state_.stopping.best = number(6);
+    state_.stopping.waited = whole(7);
+    state_.best.best = number(8);
+    state_.best.waited = whole(9);
+  }
+
+  const TrainingRun& run_;
   const Training& training_;
-  bool channels_last_;
-  BatchSource examples_;
-  BatchSource held_out_;
-  Shuffler shuffler_;
-  const StopRequest& stop_;
+  at::Device device_;
+  Objective objective_;
+  std::size_t share_;  // of a batch, for this process
+  Batches examples_;
+  Batches held_out_;
+  std::int64_t batches_;  // in an epoch
+  std::int64_t observe_every_;
+  LearningRate rate_;
   torch::nn::Sequential module_ = nullptr;
-  std::unique_ptr<torch::optim::Optimizer> optimizer_;
+  std::vector<at::Tensor> weights_;
+  std::unique_ptr<WeightOptimizer> optimizer_;
+  std::optional<SharedGradient> gradient_;  // where several processes train
+  bool asked_to_stop_ = false;              // one of them
+  std::vector<at::Tensor> losses_;          // that were not looked at yet
+  TrainingState state_;
+  std::vector<NamedTensor> best_weights_;
+  double last_loss_ = 0;
+  double seconds_beside_ = 0;
+  Clock::time_point last_checkpoint_;
 };
+
+[[noreturn]] void fail_for_memory(const Training& training) {
+  throw Error(fmt::format("the memory does not suffice for a batch of {} examples and {} parameters",
+                          training.batch, training.network.parameters()),
+              "take a smaller batch or a smaller network");
+}
 
 }  // namespace
 
-TrainedNetwork train_network(const Training& training, const NetworkExamples& examples,
-                             const NetworkExamples& held_out, const StopRequest& stop,
-                             const std::function<void(const EpochResult&)>& after_epoch) {
-  Trainer trainer(training, examples, held_out, stop);
-  const Clock::time_point start = Clock::now();
-  TrainedNetwork trained;
-  for (std::int64_t epoch = 1; epoch <= training.epochs; ++epoch) {
-    const Clock::time_point epoch_start = Clock::now();
-    EpochResult result;
-    result.epoch = epoch;
-    result.loss = trainer.train_epoch(epoch);
-    result.samples_per_second =
-        static_cast<double>(trainer.count()) / std::max(seconds_since(epoch_start), 1e-9);
-    result.accuracy = trainer.held_out_accuracy();
-    result.seconds_left =
-        seconds_since(start) / static_cast<double>(epoch) * static_cast<double>(training.epochs - epoch);
-    after_epoch(result);
-    trained.last = result;
+TrainedNetwork train_network(const TrainingRun& run) {
+  try {
+    return Trainer(run).train();
+  } catch (const c10::OutOfMemoryError&) {
+    fail_for_memory(run.training);
+  } catch (const std::bad_alloc&) {
+    fail_for_memory(run.training);
+  } catch (const c10::Error& error) {
+    const std::string what = error.what_without_backtrace();
+    if (what.find("not enough memory") != std::string::npos ||
+        what.find("can't allocate memory") != std::string::npos) {
+      fail_for_memory(run.training);
+    }
+    throw;
   }
-  trained.weights = trainer.weights();
-  return trained;
 }
 
 }  // namespace mlpipe

@@ -22,6 +22,10 @@ std::string time_left(double seconds) {
   return format_duration(std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000))) + " left";
 }
 
+double held_out(const EpochResult& epoch, const std::string& metric) {
+  return epoch.held_out.find(metric).value_or(std::nan(""));
+}
+
 }  // namespace
 
 std::string grouped(std::int64_t number) {
@@ -32,26 +36,31 @@ std::string grouped(std::int64_t number) {
   return fmt::format("{}{}", number < 0 ? "-" : "", text);
 }
 
-std::string progress_line(const EpochResult& epoch, std::int64_t epochs) {
+std::string progress_line(const EpochResult& epoch, std::int64_t epochs, const std::string& metric) {
   std::string line =
-      fmt::format("epoch {}/{}  loss {:.4f}  accuracy {:.4f}  {} samples/s", epoch.epoch, epochs, epoch.loss,
-                  epoch.accuracy, grouped(std::llround(epoch.samples_per_second)));
+      fmt::format("epoch {}/{}  loss {:.4f}  {} {:.4f}  {} samples/s", epoch.epoch, epochs, epoch.loss,
+                  metric, held_out(epoch, metric), grouped(std::llround(epoch.samples_per_second)));
   return epoch.epoch < epochs ? fmt::format("{}  {}", line, time_left(epoch.seconds_left)) : line;
 }
 
-std::string progress_json(const EpochResult& epoch, std::int64_t epochs) {
+std::string progress_json(const EpochResult& epoch, std::int64_t epochs, const std::string& metric) {
   const nlohmann::ordered_json line = {
       {"done", epoch.epoch},
       {"total", epochs},
       {"unit", "epoch"},
-      {"text", fmt::format("loss {:.4f} accuracy {:.4f}", epoch.loss, epoch.accuracy)},
+      {"text", fmt::format("loss {:.4f} {} {:.4f}", epoch.loss, metric, held_out(epoch, metric))},
       {"rate", std::round(epoch.samples_per_second * 10) / 10},
       {"rate_unit", "samples/s"},
       {"seconds_left", std::round(epoch.seconds_left * 10) / 10}};
   return line.dump();
 }
 
-ProgressReport::ProgressReport(std::ostream& out, std::int64_t epochs) : out_(out), epochs_(epochs) {
+// The first of a task's metrics says most, unless the training goes by another.
+ProgressReport::ProgressReport(std::ostream& out, const Training& training)
+    : out_(out),
+      epochs_(training.epochs),
+      metric_(training.metric == "loss" ? (training.task == Task::regression ? "mae" : "accuracy")
+                                        : training.metric) {
   const char* path = std::getenv("MLPIPE_PROGRESS");
   if (path != nullptr && *path != '\0') {
     file_ = open_file(path, O_WRONLY | O_CREAT | O_APPEND, 0644);
@@ -59,9 +68,10 @@ ProgressReport::ProgressReport(std::ostream& out, std::int64_t epochs) : out_(ou
 }
 
 void ProgressReport::epoch_ended(const EpochResult& epoch) {
-  out_ << progress_line(epoch, epochs_) << std::endl;  // flushed: a reader follows the log
+  out_ << progress_line(epoch, epochs_, metric_) << std::endl;  // flushed: a reader follows the log
   if (file_) {
-    write_all(file_.get(), progress_json(epoch, epochs_) + "\n", "the file that MLPIPE_PROGRESS names");
+    write_all(file_.get(), progress_json(epoch, epochs_, metric_) + "\n",
+              "the file that MLPIPE_PROGRESS names");
   }
 }
 

@@ -3,20 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
-#include <span>
 
 #include "pipeline/base/file.hpp"
 #include "pipeline/base/scalar.hpp"
-#include "pipeline/base/text.hpp"
+#include "trainer/training/chart.hpp"
+#include "trainer/training/tensorboard.hpp"
 
 namespace mlpipe {
 namespace {
-
-std::size_t best_of(std::span<const float> scores) {
-  return static_cast<std::size_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
-}
 
 // The shortest text of each float; nlohmann would write it as the double that it is not.
 std::string number_list(std::span<const float> numbers) {
@@ -28,62 +23,103 @@ std::string number_list(std::span<const float> numbers) {
   return text + "]";
 }
 
-std::span<const float> row_of(const std::vector<float>& values, std::size_t row, std::size_t width) {
-  return std::span(values).subspan(row * width, width);
+Curve curve_of(const History& history, const std::string& name) {
+  Curve curve = {name, {}};
+  for (const Observation& observation : history) {
+    for (const auto& [value_name, value] : observation.values) {
+      if (value_name == name) {
+        curve.points.emplace_back(static_cast<double>(observation.epoch), value);
+      }
+    }
+  }
+  return curve;
 }
 
 }  // namespace
 
-Examples read_examples(const Part& part, std::size_t values_per_example) {
-  Examples examples{std::vector<float>(part.count() * values_per_example), part.targets.classes, part.rows};
-  part.examples->read(part.rows, examples.values);
-  return examples;
-}
-
-Evaluation evaluate(const Predictor& predictor, const Examples& held_out) {
-  constexpr float least_probability =
-      1e-30F;  // of a class that was ruled out: its logarithm must stay finite
-  Evaluation evaluation;
-  evaluation.scores = predictor.predict(held_out.values, held_out.count());
-  const std::size_t classes = predictor.model().labels.size();
-  std::size_t right = 0;
-  for (std::size_t i = 0; i < held_out.count(); ++i) {
-    const std::span<const float> scores = row_of(evaluation.scores, i, classes);
-    const auto truth = static_cast<std::size_t>(held_out.classes[i]);
-    right += best_of(scores) == truth ? 1 : 0;
-    evaluation.loss -= std::log(static_cast<double>(std::max(scores[truth], least_probability)));
+Evaluation evaluate(const Predictor& predictor, const Part& held_out, RegressionLoss loss,
+                    const LookAtAnswers& look) {
+  constexpr std::size_t at_once = 1024;
+  const Model& model = predictor.model();
+  std::vector<float> raw;
+  std::vector<float> scores;
+  for (std::size_t first = 0; first < held_out.count(); first += at_once) {
+    const std::size_t count = std::min(at_once, held_out.count() - first);
+    raw.resize(count * model.values());
+    held_out.examples->read(std::span(held_out.rows).subspan(first, count), raw);
+    const std::vector<float> answers = predictor.predict(raw, count);
+    look(first, raw, answers);
+    scores.insert(scores.end(), answers.begin(), answers.end());
   }
-  evaluation.accuracy = static_cast<double>(right) / static_cast<double>(held_out.count());
-  evaluation.loss /= static_cast<double>(held_out.count());
-  return evaluation;
+  return evaluate({.task = model.task,
+                   .loss = loss,
+                   .labels = model.labels,
+                   .scores = scores,
+                   .classes = held_out.targets.classes,
+                   .targets = held_out.targets.values,
+                   .target_divisor = model.target.divisor});
 }
 
 void write_metrics(const Metrics& metrics, const std::filesystem::path& directory) {
-  const nlohmann::ordered_json json = {{"accuracy", metrics.accuracy},
-                                       {"loss", metrics.loss},
-                                       {"train_loss", metrics.train_loss},
-                                       {"epochs", metrics.epochs},
-                                       {"parameters", metrics.parameters},
-                                       {"train_samples", metrics.train_samples},
-                                       {"held_out_samples", metrics.held_out_samples}};
+  nlohmann::ordered_json json;
+  for (const auto& [name, value] : metrics.held_out.metrics) {
+    json[name] = value;
+  }
+  json["train_loss"] = metrics.train_loss;
+  json["epochs"] = metrics.epochs;
+  json["epoch"] = metrics.epoch;
+  json["parameters"] = metrics.parameters;
+  json["train_samples"] = metrics.train_samples;
+  json["held_out_samples"] = metrics.held_out_samples;
   write_file_atomically(directory / "metrics.json", json.dump(2) + "\n");
 }
 
-void write_held_out(const Model& model, const Examples& held_out, const Evaluation& evaluation,
-                    const std::filesystem::path& directory) {
-  std::vector<std::string> labels;
-  for (const std::string& label : model.labels) {
-    labels.push_back(nlohmann::json(label).dump());
-  }
+void write_history(const History& history, const std::string& metric,
+                   const std::filesystem::path& directory) {
   std::string lines;
-  for (std::size_t i = 0; i < held_out.count(); ++i) {
-    const std::span<const float> scores = row_of(evaluation.scores, i, labels.size());
-    lines += fmt::format("{{\"row\":{},\"data\":{},\"label\":{},\"prediction\":{},\"scores\":{}}}\n",
-                         held_out.rows[i], number_list(row_of(held_out.values, i, model.values())),
-                         labels[static_cast<std::size_t>(held_out.classes[i])], labels[best_of(scores)],
-                         number_list(scores));
+  for (const Observation& observation : history) {
+    lines += line_of(observation);
   }
-  write_file_atomically(directory / "held-out.jsonl", lines);
+  write_file_atomically(directory / "metrics.jsonl", lines);
+  std::filesystem::create_directories(directory / "tensorboard");
+  write_file_atomically(directory / "tensorboard" / "events.out.tfevents.0.mlpipe",
+                        tensorboard_events(history));
+  write_file_atomically(
+      directory / "loss.svg",
+      curves_svg("loss", "epoch", {curve_of(history, "train_loss"), curve_of(history, "held_out_loss")}));
+  write_file_atomically(directory / "metric.svg", curves_svg(metric, "epoch", {curve_of(history, metric)}));
+}
+
+void write_confusion(const Model& model, const Evaluation& held_out, const std::filesystem::path& directory) {
+  constexpr std::size_t most_labels = 50;  // more nobody can read
+  if (!held_out.confusion.empty() && model.labels.size() <= most_labels) {
+    write_file_atomically(directory / "confusion.svg", confusion_svg(model.labels, held_out.confusion));
+  }
+}
+
+void HeldOutFile::add(std::size_t first, std::span<const float> raw, std::span<const float> scores) {
+  constexpr std::size_t most_values = 10'000'000;
+  const std::size_t width = model_.values();
+  const std::size_t labels = model_.labels.size();
+  const auto label = [&](std::size_t index) { return nlohmann::json(model_.labels[index]).dump(); };
+  for (std::size_t i = 0; i * width < raw.size() && values_ + width <= most_values; ++i, values_ += width) {
+    const std::span<const float> answer = scores.subspan(i * labels, labels);
+    lines_ += fmt::format("{{\"row\":{},\"data\":{},", held_out_.rows[first + i],
+                          number_list(raw.subspan(i * width, width)));
+    lines_ +=
+        model_.task == Task::regression
+            ? fmt::format(
+                  "\"target\":{}",
+                  number_list(std::span(held_out_.targets.values).subspan((first + i) * labels, labels)))
+            : fmt::format("\"label\":{},\"prediction\":{}",
+                          label(static_cast<std::size_t>(held_out_.targets.classes[first + i])),
+                          label(best_of(answer)));
+    lines_ += fmt::format(",\"scores\":{}}}\n", number_list(answer));
+  }
+}
+
+void HeldOutFile::write(const std::filesystem::path& directory) const {
+  write_file_atomically(directory / "held-out.jsonl", lines_);
 }
 
 }  // namespace mlpipe

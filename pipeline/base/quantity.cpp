@@ -1,4 +1,4 @@
-#include "pipeline/spec/quantity.hpp"
+#include "pipeline/base/quantity.hpp"
 
 #include <array>
 #include <cmath>
