@@ -64,7 +64,7 @@ Schema layer() {
             optional("embedding",
                      keys("a learned vector for each whole number; only as the first layer: [length] becomes "
                           "[size, length]",
-                          {required("count", integer("the numbers are 0 to count - 1", 1, 100'000'000)),
+                          {required("count", integer("the numbers are 0 to count - 1", 1, 16'777'216)),
                            required("size", integer("the length of a vector", 1, most_outputs))})),
             optional("residual", list("layers whose output is added to their input, so it keeps the shape",
                                       any("a layer, as in network")))},

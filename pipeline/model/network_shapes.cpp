@@ -108,7 +108,7 @@ class ShapeRule {
   }
 
   Shape operator()(Residual& layer) {
-    const Shape output = inference_.infer(layer.layers, input_, label_ + ", ");
+    Shape output = inference_.infer(layer.layers, input_, label_ + ", ");
     if (output != input_) {
       throw Fault{fmt::format("its layers make {} of {}, and only equal shapes can be added",
                               shape_text(output), shape_text(input_)),
