@@ -301,6 +301,8 @@ TEST(FitPreprocessing, GivesAnEmbeddingItsNumbersAsTheyAre) {
       << fault();
   dataset.held_out = whole_part(in_memory({-1, 3}, 2), {}, "held out");
   EXPECT_NE(fault().find("the column 'color' holds -1"), std::string::npos) << fault();
+  dataset.held_out = whole_part(in_memory({0.5F, 3}, 2), {}, "held out");
+  EXPECT_NE(fault().find("value 0 of example 0 is 0.5"), std::string::npos) << fault();
   data.scale = Preprocessing::Kind::minmax;
   EXPECT_NE(fault().find("takes numbers as they are"), std::string::npos);
 }

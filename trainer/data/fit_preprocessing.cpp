@@ -1,7 +1,10 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
+#include <vector>
 
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/scalar.hpp"
@@ -29,6 +32,24 @@ std::string name_of_value(const Dataset& dataset, std::size_t group) {
                             : fmt::format("column '{}'", printable(dataset.columns[group].name));
 }
 
+void require_whole(const Dataset& dataset, const Part& part) {
+  constexpr std::size_t at_once = 256;
+  const std::size_t width = dataset.values();
+  std::vector<float> values;
+  for (std::size_t first = 0; first < part.count(); first += at_once) {
+    const auto rows = std::span(part.rows).subspan(first, std::min(at_once, part.count() - first));
+    values.resize(rows.size() * width);
+    part.examples->read(rows, values);
+    const auto broken =
+        std::find_if(values.begin(), values.end(), [](float value) { return value != std::floor(value); });
+    if (broken != values.end()) {
+      const auto at = static_cast<std::size_t>(broken - values.begin());
+      throw UsageError(fmt::format("{}: value {} of example {} is {}, and an embedding takes whole numbers",
+                                   part.name, at % width, rows[at / width], number_text(*broken)));
+    }
+  }
+}
+
 // Whoever looks a vector up by a number that is not there reads beside the table.
 void require_indices(const Dataset& dataset, const Part& part, std::int64_t count) {
   const Statistics seen = statistics_of(*part.examples, part.rows, dataset.shape, part.name);
@@ -42,6 +63,7 @@ void require_indices(const Dataset& dataset, const Part& part, std::int64_t coun
       }
     }
   }
+  require_whole(dataset, part);
 }
 
 }  // namespace

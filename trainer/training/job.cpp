@@ -13,7 +13,6 @@
 #include "trainer/network/torchscript.hpp"
 #include "trainer/training/checkpoint.hpp"
 #include "trainer/training/device.hpp"
-#include "trainer/training/indices.hpp"
 #include "trainer/training/loop.hpp"
 #include "trainer/training/model_card.hpp"
 #include "trainer/training/process_group.hpp"
@@ -87,9 +86,6 @@ Model describe_model(const std::string& name, const Dataset& dataset, const Trai
   }
   model.labels = dataset.labels;
   model.target = scale_of(dataset.training.targets);
-  if (const auto indices = training.network.index_count()) {
-    require_indices(dataset, *indices);
-  }
   model.preprocessing = fit_preprocessing(training.data, dataset, training.network);
   return model;
 }

@@ -23,18 +23,6 @@ std::string number_list(std::span<const float> numbers) {
   return text + "]";
 }
 
-Curve curve_of(const History& history, const std::string& name) {
-  Curve curve = {name, {}};
-  for (const Observation& observation : history) {
-    for (const auto& [value_name, value] : observation.values) {
-      if (value_name == name) {
-        curve.points.emplace_back(static_cast<double>(observation.epoch), value);
-      }
-    }
-  }
-  return curve;
-}
-
 // A raw example as a client of the model sends it: a category is its text, and null where training had it
 // not.
 std::string example_text(const Model& model, std::span<const float> raw) {
@@ -50,6 +38,18 @@ std::string example_text(const Model& model, std::span<const float> raw) {
                                : nlohmann::json(categories[static_cast<std::size_t>(raw[i])]).dump();
   }
   return text + "]";
+}
+
+Curve curve_of(const History& history, const std::string& name) {
+  Curve curve = {name, {}};
+  for (const Observation& observation : history) {
+    for (const auto& [value_name, value] : observation.values) {
+      if (value_name == name) {
+        curve.points.emplace_back(static_cast<double>(observation.epoch), value);
+      }
+    }
+  }
+  return curve;
 }
 
 }  // namespace
