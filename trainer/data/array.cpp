@@ -24,7 +24,7 @@ void convert(const char* bytes, std::span<To> to) {
     }
     Number number;
     std::memcpy(&number, buffer, sizeof(Number));
-    to[i] = static_cast<To>(number);
+    to[i] = static_cast<To>(number);  // NOLINT(bugprone-signed-char-misuse): a char is a number here
   }
 }
 
