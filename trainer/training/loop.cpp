@@ -226,8 +226,7 @@ class Trainer {
   // `batch` is nothing where this process has no share of a last, small batch.
   void train_batch(const std::optional<Batch>& batch, double share, double rate) {
     at::manual_seed(
-        mixed({training_.seed, dropout, static_cast<std::uint64_t>(state_.epoch),
-               static_cast<std::uint64_t>(state_.batch), static_cast<std::uint64_t>(run_.group.rank())}));
+        seed_for(Purpose::dropout, training_.seed, {state_.epoch, state_.batch, run_.group.rank()}));
     if (gradient_) {
       gradient_->clear();
     } else {
