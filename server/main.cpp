@@ -19,7 +19,7 @@
 #include "server/http/server.hpp"
 #include "server/http/socket.hpp"
 #include "server/log.hpp"
-#include "server/model/predictor_model.hpp"
+#include "server/model/load_model.hpp"
 #include "server/options.hpp"
 #include "server/protocol/routes.hpp"
 #include "server/stop_signal.hpp"
@@ -91,7 +91,7 @@ void serve(const ServeOptions& options, StopSignal& stop_signal) {
   const SocketAddress address = address_of(socket);
   const SocketAddress admin_address = address_of(admin_socket);
 
-  Engine engine(load_predictor_model);
+  Engine engine(load_model);
   Metrics metrics;
   const Router public_routes = public_router(engine, metrics);
   const Router admin_routes =

@@ -5,10 +5,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <limits>
+#include <vector>
 
 namespace mlpipe {
 
@@ -25,14 +25,16 @@ Events::Events(const std::filesystem::path& job_directory) : control_(job_direct
   }
 }
 
-Events::Happened Events::wait(std::optional<Clock::time_point> deadline) {
+Events::Happened Events::wait(std::optional<Clock::time_point> deadline, std::span<const int> others) {
   int patience = -1;
   if (deadline) {  // rounded up, so that the deadline has passed when the time is over
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline - Clock::now()).count();
     patience = static_cast<int>(std::clamp<std::int64_t>(left, 0, std::numeric_limits<int>::max()));
   }
-  std::array<pollfd, 2> waiting = {pollfd{signals_.get(), POLLIN, 0},
-                                   pollfd{control_.descriptor(), POLLIN, 0}};
+  std::vector<pollfd> waiting = {{signals_.get(), POLLIN, 0}, {control_.descriptor(), POLLIN, 0}};
+  for (const int other : others) {
+    waiting.push_back({other, POLLIN, 0});
+  }
   if (::poll(waiting.data(), waiting.size(), patience) < 0 && errno != EINTR) {
     throw_errno("waiting for the job");
   }

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,8 +24,9 @@ class Events {
     bool end_requested = false;                  // "cancel", SIGTERM or SIGINT
     std::optional<std::string> replace_request;  // the id of the last "replace ID"
   };
-  // Returns when a child ended, somebody asked for something, or the deadline has passed.
-  Happened wait(std::optional<Clock::time_point> deadline);
+  // Returns when a child ended, somebody asked for something, the deadline has passed, or one of `others` can
+  // be read.
+  Happened wait(std::optional<Clock::time_point> deadline, std::span<const int> others = {});
 
  private:
   ControlFifo control_;

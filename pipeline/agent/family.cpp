@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
@@ -101,12 +102,14 @@ void Family::signal_tree(pid_t leader, int signal) const {
   }
 }
 
-void Family::signal_all(pid_t leader, int signal) const {
-  if (leader > 0) {
-    ::kill(-leader, signal);
+void Family::signal_all(std::span<const pid_t> leaders, int signal) const {
+  for (const pid_t leader : leaders) {
+    if (leader > 0) {
+      ::kill(-leader, signal);
+    }
   }
   for (const Relative& relative : descendants_of(::getpid())) {
-    if (relative.group != leader) {
+    if (std::find(leaders.begin(), leaders.end(), relative.group) == leaders.end()) {
       ::kill(relative.pid, signal);
     }
   }

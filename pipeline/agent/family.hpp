@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <span>
 #include <vector>
 
 #include "pipeline/base/process.hpp"
@@ -28,8 +29,8 @@ class Family {
   // A signal to the whole group of a child that has not been reaped, and to what descends from it outside of
   // it.
   void signal_tree(pid_t leader, int signal) const;
-  // The same, and to every other descendant; `leader` is 0 when there is none.
-  void signal_all(pid_t leader, int signal) const;
+  // The same for several, and to every other descendant; a leader of 0 is none.
+  void signal_all(std::span<const pid_t> leaders, int signal) const;
   // SIGKILL to what is left of the group of a child that has been reaped.
   void kill_rest_of_group(pid_t leader) const;
   // Every child, own or adopted, that has not ended.

@@ -23,6 +23,7 @@ using std::chrono::milliseconds;
 using std::chrono::system_clock;
 
 constexpr std::uint64_t largest_file = std::uint64_t{64} << 20U;
+constexpr int most_processes = 1024;
 constexpr off_t progress_window = 64 << 10;  // the last line lies within the last 64 KiB
 
 // Reads a file of JSON with `read`, and says which file it was when it cannot.
@@ -128,6 +129,8 @@ void write_job(const fs::path& job_directory, const Job& job, Durability durabil
                {"secret_variables", job.secret_variables},
                {"work_directory", job.work_directory.string()},
                {"grace_ms", job.grace.count()},
+               {"nodes", job.nodes},
+               {"processes", job.processes},
                {"keep_running", job.keep_running},
                {"must_get_ready", job.must_get_ready},
                {"listen", listen_to_json(job.listen)},
@@ -157,6 +160,8 @@ Job read_job(const fs::path& job_directory) {
       read.timeout = milliseconds_from(json.at("timeout_ms"));
     }
     read.grace = milliseconds_from(json.at("grace_ms"));
+    read.nodes = whole_number<int>(json.value("nodes", Json(1)), 1, most_processes);
+    read.processes = whole_number<int>(json.value("processes", Json(1)), 1, most_processes);
     json.at("keep_running").get_to(read.keep_running);
     json.at("must_get_ready").get_to(read.must_get_ready);
     read.listen = listen_from_json(json.at("listen"));

@@ -26,7 +26,9 @@ struct Listen {
 //   job.json   this, written before the agent starts
 //   work/      where the program runs
 //   log        its standard output and error, as they come
-//   progress   lines of JSON that the program appends to $MLPIPE_PROGRESS (see Progress)
+//   progress   lines of JSON that the program appends to $MLPIPE_PROGRESS (see Progress); of several
+//   processes
+//              the first is told of it
 //   control    a FIFO: a line "cancel" ends the job, "replace ID" replaces a service's program
 //   exit.json  how it ended, written once, atomically, as the agent's last act
 // and for a service that listens:
@@ -44,6 +46,13 @@ struct Job {
   std::filesystem::path work_directory;  // absolute
   std::optional<std::chrono::milliseconds> timeout;
   std::chrono::milliseconds grace{10'000};  // between SIGTERM and SIGKILL for the whole group
+
+  // A job may run as nodes × processes copies of its program, all on this machine. Each finds itself by RANK,
+  // LOCAL_RANK and NODE_RANK, the others by WORLD_SIZE, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT (a free
+  // port), as PyTorch has it, and each line that it prints has "[RANK] " before it in the log. When one fails
+  // the others are ended, and the job has ended as that one has.
+  int nodes = 1;
+  int processes = 1;  // of each node
 
   // A service: started again when it ends by itself, after 100 ms, doubled each time up to 10 s, and from 100
   // ms again once it ran for 30 s; until cancelled. job.json is read again before each start. Has no timeout.

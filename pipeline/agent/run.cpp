@@ -23,13 +23,18 @@ void Agent::note(std::string_view text) const {
   }
 }
 
-pid_t Agent::start_program(const Job& job, const Listeners& listeners) const {
+pid_t Agent::start_program(const Job& job, const Listeners& listeners, const Place& place) const {
   Command command;
   for (const std::string& argument : job.arguments) {
     command.arguments.push_back(listeners.fill_in(argument));
   }
   command.environment = job.environment;
-  command.environment->insert_or_assign("MLPIPE_PROGRESS", (job_directory / "progress").string());
+  if (place.tells_progress) {
+    command.environment->insert_or_assign("MLPIPE_PROGRESS", (job_directory / "progress").string());
+  }
+  for (const auto& [name, value] : place.environment) {
+    command.environment->insert_or_assign(name, value);
+  }
   for (const std::string& variable : job.secret_variables) {
     const auto value = secrets.find(variable);
     if (value == secrets.end()) {
@@ -38,8 +43,8 @@ pid_t Agent::start_program(const Job& job, const Listeners& listeners) const {
     command.environment->insert_or_assign(variable, value->second);
   }
   command.work_directory = job.work_directory;
-  command.standard_output = log.get();
-  command.standard_error = log.get();
+  command.standard_output = place.output >= 0 ? place.output : log.get();
+  command.standard_error = command.standard_output;
   command.inherited = listeners.descriptors();
   command.new_group = true;
   command.signal_when_parent_ends = SIGKILL;

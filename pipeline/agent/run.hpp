@@ -24,9 +24,18 @@ struct Agent {
 
   // A line of the agent's own in the log.
   void note(std::string_view text) const;
+  // What the processes of a job that runs as several differ in.
+  struct Place {
+    std::map<std::string, std::string> environment = {};
+    int output = -1;             // where it prints; -1: into the log
+    bool tells_progress = true;  // one of them does
+  };
   // Starts the job's program in a group of its own that is killed with this process, its ready_file removed.
   // Throws Error.
-  pid_t start_program(const Job& job, const Listeners& listeners) const;
+  pid_t start_program(const Job& job, const Listeners& listeners, const Place& place) const;
+  pid_t start_program(const Job& job, const Listeners& listeners) const {
+    return start_program(job, listeners, Place());
+  }
 };
 
 // Both run the program until all of its processes are gone. They throw Error when it could not be started.

@@ -217,7 +217,7 @@ class ServiceRun {
     if (candidate_) {
       give_up_replacement("the service was asked to end");
     }
-    agent_.family.signal_all(program_, SIGTERM);
+    agent_.family.signal_all({&program_, 1}, SIGTERM);
     kill_at_ = Clock::now() + job_.grace;
   }
 

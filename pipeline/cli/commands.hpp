@@ -27,6 +27,7 @@ int models_who_was_command(const Invocation& invocation);
 int models_diff_command(const Invocation& invocation);
 int models_rollback_command(const Invocation& invocation);
 int models_promote_command(const Invocation& invocation);
+int models_check_command(const Invocation& invocation);
 int models_export_command(const Invocation& invocation);
 int store_list_command(const Invocation& invocation);
 int store_cat_command(const Invocation& invocation);

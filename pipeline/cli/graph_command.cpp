@@ -53,8 +53,14 @@ Graph graph_of(const Plan& plan, const Spec& spec) {
     }
     graph.nodes.push_back({planned.step->name, name_of(planned.state)});
   }
-  if (spec.model && index.contains(spec.model->from.step)) {
-    graph.edges.emplace_back(index.at(spec.model->from.step), graph.nodes.size());
+  const std::size_t steps = graph.nodes.size();
+  for (const std::string& name :
+       spec.model ? spec.steps_named(spec.model->from.step) : std::vector<std::string>{}) {
+    if (index.contains(name)) {
+      graph.edges.emplace_back(index.at(name), steps);
+    }
+  }
+  if (!graph.edges.empty() && graph.edges.back().second == steps) {
     graph.nodes.push_back({"model " + spec.model->name, "effect"});
     if (spec.deploy) {
       graph.edges.emplace_back(graph.nodes.size() - 1, graph.nodes.size());

@@ -12,7 +12,9 @@
 #include "pipeline/cli/find_store.hpp"
 #include "pipeline/cli/json.hpp"
 #include "pipeline/deploy/deployments.hpp"
+#include "pipeline/model/check_model.hpp"
 #include "pipeline/model/linear_c.hpp"
+#include "pipeline/model/model.hpp"
 #include "pipeline/registry/registry.hpp"
 #include "pipeline/store/store_lock.hpp"
 
@@ -156,6 +158,28 @@ int models_promote_command(const Invocation& invocation) {
   const std::string alias = only_alias(invocation, registry, release.model);
   move_by_hand(store, release, alias, "promote");
   report_move(invocation, release, alias, registry);
+  return 0;
+}
+
+int models_check_command(const Invocation& invocation) {
+  const std::string folder = *invocation.value("DIR");
+  const std::vector<ModelFault> faults = check_model(folder);
+  if (invocation.json()) {
+    nlohmann::ordered_json list = nlohmann::ordered_json::array();
+    for (const ModelFault& fault : faults) {
+      list.push_back({{"fault", fault.what}, {"hint", fault.hint}});
+    }
+    fmt::print("{}\n", nlohmann::ordered_json{{"folder", folder}, {"faults", list}}.dump(2));
+    return faults.empty() ? 0 : 2;
+  }
+  if (!faults.empty()) {
+    fmt::print("{}: {}{}\n", folder, count_of(faults.size(), "fault"), text_of(faults));
+    return 2;
+  }
+  const Model model = read_model(folder);
+  fmt::print("{} is a model: {} of {} into {}, {} in {}\n", folder, task_name(model.task),
+             shape_text(model.input_shape), count_of(model.labels.size(), "label"), format_name(model.format),
+             model.weights_name);
   return 0;
 }
 

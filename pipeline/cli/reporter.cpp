@@ -75,7 +75,7 @@ std::string rollout_text(const Effects& effects) {
 std::string example_data(const Release& release, const RunReport& report, const Blobs& blobs) {
   for (const PlannedStep& planned : report.steps) {
     const std::vector<Output> reports = planned.outputs("report");
-    if (reports.empty() || planned.step->name != report.spec->model->from.step) {
+    if (reports.empty() || planned.step->name != report.effects.model_step) {
       continue;
     }
     const auto lines = read_file_if_exists(blobs.path_of(reports.front()) / "held-out.jsonl");
@@ -144,7 +144,10 @@ std::string plan_text(const Plan& plan, const Effects& effects, const Spec& spec
   if (plan.left_out() > 0) {
     text += fmt::format("  and {} for which nothing changed\n", count_of(plan.left_out(), "step"));
   }
-  if (spec.model && plan.find(spec.model->from.step) != nullptr) {
+  const auto is_planned = [&](const std::string& name) { return plan.find(name) != nullptr; };
+  const std::vector<std::string> behind =
+      spec.model ? spec.steps_named(spec.model->from.step) : std::vector<std::string>{};
+  if (std::any_of(behind.begin(), behind.end(), is_planned)) {
     text += fmt::format("  {:<{}}  {}\n", "publish", width, publish_text(effects, spec));
     if (spec.deploy) {
       text += fmt::format("  {:<{}}  {}\n", spec.deploy->alias, width, rollout_text(effects));
@@ -299,7 +302,10 @@ void Reporter::show_new_log_lines(std::span<const RunningStep> running) {
   }
 }
 
-void Reporter::gate_passed(const Spec& spec, const RunReport&) {
+void Reporter::gate_passed(const Spec& spec, const RunReport& report) {
+  if (report.effects.model_step != spec.model->from.step) {
+    say(fmt::format("{} best  {}", terminal_.green("✓"), report.effects.model_step));
+  }
   if (spec.model->gate) {
     say(fmt::format("{} gate  {}", terminal_.green("✓"), spec.model->gate_text));
   }

@@ -8,6 +8,7 @@
 #include "pipeline/base/error.hpp"
 #include "pipeline/deploy/deployments.hpp"
 #include "pipeline/registry/registry.hpp"
+#include "pipeline/store/history.hpp"
 #include "pipeline/store/pins.hpp"
 
 namespace mlpipe {
@@ -134,16 +135,18 @@ void add_runs_of(const Store& store, const std::string& pipeline, std::size_t ru
   std::size_t found = 0;
   std::int64_t since = 0;
   std::set<Digest> keys;
+  const History history(store);
   while (last.step()) {
     ++found;
     since = last.integer(1);
     Root root{Root::Kind::run, fmt::format("run {}", last.integer(0)), {}, {}, {}};
-    Statement steps = store.database().prepare("SELECT action_key, result FROM run_steps WHERE run = ?");
-    steps.bind(last.integer(0));
-    while (steps.step()) {
-      if (steps.integer(1) != 0) {
-        keys.insert(steps.digest(0));
-        root.results.push_back(steps.integer(1));
+    for (const RunStepRecord& step : history.steps(last.integer(0))) {
+      root.results.insert(root.results.end(), step.chosen.begin(), step.chosen.end());
+      if (step.ran != 0) {
+        root.results.push_back(step.ran);
+      }
+      if (step.ran != 0 || !step.chosen.empty()) {
+        keys.insert(step.action_key);
       }
     }
     roots.push_back(std::move(root));

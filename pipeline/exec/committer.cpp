@@ -68,6 +68,19 @@ void Committer::add_realization(const PlannedStep& planned) {
   becomes_due();
 }
 
+void Committer::remove_checkpoints(const Ended& ended) {
+  if (!ended.lock) {
+    return;
+  }
+  const std::filesystem::path checkpoints = store_.checkpoint_directory(ended.planned->action_key);
+  std::error_code not_empty;
+  if (ended.planned->result->succeeded) {
+    trash_.take(checkpoints);
+  } else {
+    std::filesystem::remove(checkpoints, not_empty);
+  }
+}
+
 void Committer::start_sync() {
   begin_ = Clock::now();
   group_ = std::exchange(waiting_, {});
@@ -88,6 +101,9 @@ std::vector<Committer::Committed> Committer::finish_sync() {
   sync_.get();
   eventfd_t count = 0;
   ::eventfd_read(wake_.get(), &count);
+  for (const Ended& ended : group_.ended) {
+    remove_checkpoints(ended);  // before there is a row, so that no later job of the key takes them up
+  }
   std::vector<Committed> committed = write_rows(group_);
   cost_ = Clock::now() - begin_;
   clear_away(group_);
@@ -122,9 +138,6 @@ void Committer::clear_away(Group& group) {
     if (ended.lock) {
       any_long |= ended.planned->result->finished - ended.planned->result->started > short_job;
       trash_.take(ended.job.directory);
-      if (ended.planned->result->succeeded) {
-        trash_.take(store_.checkpoint_directory(ended.planned->action_key));
-      }
       ended.lock->move_away(trash_.place());
     }
   }

@@ -64,6 +64,8 @@ class Committer {
   };
 
   void becomes_due();
+  // Those of a job that succeeded; of one that failed only a folder that it left empty.
+  void remove_checkpoints(const Ended& ended);
   std::vector<Committed> write_rows(const Group& group);
   void clear_away(Group& group);
   void remove_in_background();

@@ -66,6 +66,14 @@ void bring_dependencies(const Spec& spec, const Step& step, const Snapshot& snap
   }
 }
 
+// What an earlier attempt left is there for the next; a result that was asked for anew starts from nothing.
+void bring_checkpoints(const PlannedStep& planned, const fs::path& checkpoints) {
+  if (planned.anew && planned.retries == 0) {
+    remove_tree(checkpoints);
+  }
+  fs::create_directories(checkpoints);
+}
+
 // Links suffice where permissions keep a job from writing into the store; for root they do not, so it gets
 // copies.
 void bring_input(const Output& output, const fs::path& to, const Store& store) {
@@ -160,6 +168,7 @@ PreparedJob prepare_job(const Spec& spec, const Plan& plan, const PlannedStep& p
   crash_point("fill a job's folder");
   bring_dependencies(spec, step, snapshot, store, work);
   bring_inputs(plan, step, store, work);
+  bring_checkpoints(planned, checkpoints);
   for (const std::string& out : step.outs) {
     fs::create_directories((work / out).parent_path());
   }
@@ -175,6 +184,8 @@ PreparedJob prepare_job(const Spec& spec, const Plan& plan, const PlannedStep& p
   job.labels = {{"pipeline", spec.name}, {"step", step.name}};
   job.work_directory = work;
   job.timeout = step.timeout;
+  job.nodes = step.processes.nodes;
+  job.processes = step.processes.of_each;
   // The index knows the key only once there is a result: until then gc learns here what the job was given.
   write_file_atomically(prepared.directory / "recipe", planned.action->text(), 0644, Durability::later);
   write_job(prepared.directory, job, Durability::later);

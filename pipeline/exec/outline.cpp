@@ -111,8 +111,8 @@ auto members(OneOf<Result> auto& result) {
 }
 // What is known of a step whatever the run; why it ran, and its recipe, are of that run.
 auto members(OneOf<PlannedStep> auto& planned) {
-  auto& [step, with_outcomes, state, retries, forced, reasons, derivation, action, action_key, chosen, result,
-         kept] = planned;
+  auto& [step, with_outcomes, state, retries, forced, anew, reasons, derivation, action, action_key, chosen,
+         result, kept] = planned;
   return std::tie(derivation, action_key, chosen);
 }
 
@@ -577,7 +577,9 @@ class OutlineWriter {
 
  private:
   bool is_essential(const Step& step) const {
-    return spec_.model && (step.name == spec_.model->from.step || !step.metrics.empty());
+    const bool behind_model =
+        spec_.model && (step.name == spec_.model->from.step || step.group == spec_.model->from.step);
+    return spec_.model && (behind_model || !step.metrics.empty());
   }
 
   // The step that was added last.

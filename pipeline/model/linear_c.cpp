@@ -22,6 +22,9 @@ std::size_t linear_layer_of(const Model& model) {
                      "only classification, binary and svm models become C");
   }
   const std::vector<Layer>& layers = model.network.layers;
+  if (layers.empty()) {
+    throw UsageError("the model's network is not in its model.yaml", hint);
+  }
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const bool last = i + 1 == layers.size();
     const bool fits = last ? std::holds_alternative<Linear>(layers[i].operation)

@@ -11,6 +11,7 @@
 #include "pipeline/base/file.hpp"
 #include "pipeline/base/scalar.hpp"
 #include "pipeline/base/text.hpp"
+#include "pipeline/model/yaml_values.hpp"
 
 namespace mlpipe {
 namespace {
@@ -74,6 +75,41 @@ Preprocessing read_preprocessing(const YamlNode& node, const Model& model, Diagn
   }
   refuse_zeros(node, preprocessing.divisor, diagnostics);
   return preprocessing;
+}
+
+void read_weights(const YamlNode& root, Model& model, Diagnostics& diagnostics) {
+  const YamlNode& weights = *root.find("weights");
+  if (const YamlNode* file = weights.find("file")) {
+    model.weights_name = file->scalar;
+    if (file->scalar.empty() || file->scalar.front() == '.' || file->scalar.find('/') != std::string::npos) {
+      diagnostics.add(*file, fmt::format("'{}' is not the name of a file in the model's folder",
+                                         printable(file->scalar)));
+    }
+  }
+  if (const YamlNode* sha256 = weights.find("sha256")) {
+    if (Digest::is_hex(sha256->scalar)) {
+      model.weights = Digest::from_hex(sha256->scalar);
+    } else {
+      diagnostics.add(*sha256, "this is no SHA-256, 64 hexadecimal digits");
+    }
+  }
+  const YamlNode* written = root.find("format");
+  const auto format = written != nullptr ? format_named(written->scalar) : format_of_file(model.weights_name);
+  if (!format) {
+    diagnostics.add(
+        weights, fmt::format("the name '{}' does not say what the file holds", printable(model.weights_name)),
+        fmt::format("add `format:` with one of {}", join(format_names(), ", ")));
+  }
+  model.format = format.value_or(WeightsFormat::safetensors);
+  const YamlNode* network = root.find("network");
+  const bool needs_network = model.format == WeightsFormat::safetensors;
+  if (format && needs_network && network == nullptr) {
+    diagnostics.add(weights, "safetensors hold tensors only: the network is missing",
+                    "add `network:` with the layers, as in network: [linear: auto]");
+  } else if (!needs_network && network != nullptr) {
+    diagnostics.add(*network, fmt::format("the network is in {} already", printable(model.weights_name)),
+                    "leave it out here");
+  }
 }
 
 TargetScale read_target(const YamlNode* node, const Model& model, Diagnostics& diagnostics) {
@@ -195,6 +231,21 @@ std::string values_text(const Column& column) {
   return fmt::format("categories: [{}]", join(categories, ", "));
 }
 
+// What is usual is left out.
+std::string weights_text(const Model& model) {
+  std::vector<std::string> entries;
+  if (model.weights_name != weights_file) {
+    entries.push_back("file: " + quoted(model.weights_name));
+  }
+  if (!model.weights.is_zero()) {
+    entries.push_back("sha256: " + model.weights.hex());
+  }
+  const bool named_so = format_of_file(model.weights_name) == model.format;
+  return fmt::format("{}weights: {{{}}}\n",
+                     named_so ? "" : fmt::format("format: {}\n", format_name(model.format)),
+                     join(entries, ", "));
+}
+
 std::string model_text(const Model& model) {
   std::string text = fmt::format(
       "mlpipe-model: {}\nname: {}\ntask: {}\ninput: {{name: {}, dtype: FP32, shape: {}}}\n"
@@ -219,9 +270,10 @@ std::string model_text(const Model& model) {
                         number_list(model.target.divisor));
   }
   text += preprocessing_text(model.preprocessing);
-  text += "network:\n" + network_text(model.network, 2);
-  text += fmt::format("weights: {{sha256: {}}}\n", model.weights.hex());
-  return text;
+  if (!model.network.layers.empty()) {
+    text += "network:\n" + network_text(model.network, 2);
+  }
+  return text + weights_text(model);
 }
 
 }  // namespace
@@ -258,9 +310,9 @@ Model read_model(const std::filesystem::path& directory) {
 
   const YamlNode& root = document.root;
   Model model;
-  model.name = root.find("name")->scalar;
+  model.name = text_or(root.find("name"), nameless_model);
   model.task = task_named(root.find("task")->scalar).value_or(Task::classification);
-  model.input_name = root.find("input")->find("name")->scalar;
+  model.input_name = text_or(root.find("input")->find("name"), model.input_name);
   const YamlNode& shape = *root.find("input")->find("shape");
   for (const YamlNode& size : shape.items) {
     model.input_shape.push_back(as_integer(size).value_or(0));
@@ -285,17 +337,18 @@ Model read_model(const std::filesystem::path& directory) {
                     fmt::format("a binary model has two labels, and this has {}", model.labels.size()));
   }
   model.target = read_target(root.find("target"), model, diagnostics);
-  model.network = read_network(*root.find("network"), diagnostics);
-  model.preprocessing = read_preprocessing(*root.find("preprocessing"), model, diagnostics);
+  read_weights(root, model, diagnostics);
+  if (const YamlNode* network = root.find("network")) {
+    model.network = read_network(*network, diagnostics);
+  }
+  if (const YamlNode* preprocessing = root.find("preprocessing")) {
+    model.preprocessing = read_preprocessing(*preprocessing, model, diagnostics);
+  } else if (!model.network.index_count()) {
+    model.preprocessing.categories = category_counts(model.columns);
+  }
   if (!model.network.layers.empty()) {
     infer_shapes(model.network, model.network_input(), static_cast<std::int64_t>(model.labels.size()),
                  diagnostics, model.task);
-  }
-  const YamlNode& sha256 = *root.find("weights")->find("sha256");
-  if (Digest::is_hex(sha256.scalar)) {
-    model.weights = Digest::from_hex(sha256.scalar);
-  } else {
-    diagnostics.add(sha256, "this is no SHA-256, 64 hexadecimal digits");
   }
   diagnostics.throw_if_any();
   return model;

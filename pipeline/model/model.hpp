@@ -10,6 +10,7 @@
 #include "pipeline/model/network.hpp"
 #include "pipeline/model/preprocessing.hpp"
 #include "pipeline/model/task.hpp"
+#include "pipeline/model/weights_format.hpp"
 
 namespace mlpipe {
 
@@ -31,9 +32,15 @@ struct TargetScale {
   std::vector<float> divisor;
 };
 
-// A model artifact: a folder that holds model.yaml (this) and weights.safetensors. Only deterministic
-// content: equal training gives equal bytes. Provenance is not here but in the release that names the
-// folder's digest.
+// A model artifact: a folder that holds model.yaml (this) and its weights. Only deterministic content: equal
+// training gives equal bytes. Provenance is not here but in the release that names the folder's digest.
+//
+// What mlpipe-train writes says all of this. For a model of another make the shortest is
+//   mlpipe-model: 1
+//   task: classification
+//   input: {shape: [4]}
+//   labels: [no, yes]
+//   weights: {file: model.pt}
 struct Model {
   std::string name;
   Task task = Task::classification;
@@ -45,8 +52,10 @@ struct Model {
   std::vector<std::string> labels;  // in the order of the scores; regression: the names of the targets
   TargetScale target;               // regression
   Preprocessing preprocessing;      // applied to a raw example before the network
-  Network network;
-  Digest weights;  // SHA-256 of weights.safetensors
+  Network network;                  // of safetensors; no layers: the weights' file holds it
+  WeightsFormat format = WeightsFormat::safetensors;
+  std::string weights_name = "weights.safetensors";  // a file of the folder
+  Digest weights;                                    // its SHA-256; zero: model.yaml does not say
 
   std::size_t values() const { return element_count(input_shape); }  // raw values in one example
   std::size_t encoded_values() const { return preprocessing.encoded_values(values()); }
@@ -65,6 +74,9 @@ const Schema& model_schema();
 
 inline constexpr const char* model_file = "model.yaml";
 inline constexpr const char* weights_file = "weights.safetensors";
+
+// What a model is called whose model.yaml gives no name.
+inline constexpr const char* nameless_model = "model";
 
 // Reads and checks model.yaml (not the weights). Throws Error that names the file and the fault: missing, not
 // a model of mlpipe, a newer format, a shape that the network cannot take, labels that do not fit the output.

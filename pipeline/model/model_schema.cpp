@@ -32,11 +32,11 @@ Schema make_model_schema() {
   return keys(
       "a model",
       {required("mlpipe-model", integer("the format of this file, 1", 1)),
-       required("name", text("the model's name")),
+       optional("name", text("the model's name; `model` when not given")),
        required("task", text("what it does; it says what the network's last values are", task_names())),
        required("input",
                 keys("what a client sends for one example",
-                     {required("name", text("the input's name")),
+                     {optional("name", text("the input's name; `input` when not given")),
                       optional("dtype", text("the type of its values", {"FP32"})),
                       required("shape", list("its shape: [values], [channels, length] or [channels, height, "
                                              "width]",
@@ -50,9 +50,16 @@ Schema make_model_schema() {
        optional("pixels", range),
        required("labels", list("the labels, in the order of the scores; regression: the names of the targets",
                                text("a label"))),
-       optional("target", target), required("preprocessing", scaling), required("network", layers_schema()),
+       optional("target", target), optional("preprocessing", scaling), optional("network", layers_schema()),
+       optional("format", text("what the weights' file holds; when not given its name says so: "
+                               ".safetensors, .pt, .pt2",
+                               format_names())),
        required("weights",
-                keys("the weights", {required("sha256", text("the SHA-256 of weights.safetensors"))}))});
+                keys("the weights",
+                     {optional("file", text("a file of this folder, weights.safetensors when not given. One "
+                                            "that is not safetensors holds the network too: it takes FP32 "
+                                            "[batch, input…] and gives what `task` says")),
+                      optional("sha256", text("its SHA-256; a file with another one is refused"))}))});
 }
 
 }  // namespace

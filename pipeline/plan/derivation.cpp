@@ -50,6 +50,9 @@ void add_action(const Step& step, const Tools& tools, Recipe& recipe) {
     return;
   }
   recipe.add("architecture", "", tools.architecture);
+  if (step.processes.count() > 1) {
+    recipe.add("processes", "", std::to_string(step.processes.count()));
+  }
   if (const auto* train = std::get_if<TrainAction>(&step.action)) {
     add_tree(train->config, "", recipe);
     recipe.add("model-name", "", train->model_name);
@@ -78,9 +81,8 @@ std::string name_of(std::span<const Output> outputs, bool several) {
 
 int threads_of(const Step& step, const Tools& tools) {
   constexpr std::int64_t thousandths = 1000;
-  return step.resources.cpu == 0
-             ? tools.default_threads
-             : static_cast<int>(std::clamp<std::int64_t>(step.resources.cpu / thousandths, 1, 1024));
+  const std::int64_t all = step.resources.cpu == 0 ? tools.default_threads : step.resources.cpu / thousandths;
+  return static_cast<int>(std::clamp<std::int64_t>(all / step.processes.count(), 1, 1024));
 }
 
 ToolPlace place_of(const Step& step, const Tool& tool) {

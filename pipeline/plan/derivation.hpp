@@ -19,7 +19,7 @@ using InputName = std::function<std::string(const Input&)>;
 // keys, params that it does not use, times, absolute paths.
 Recipe recipe_of(const Step& step, const Snapshot& snapshot, const InputName& input_name);
 
-// The threads of a training that names none: as many as its `cpu`, or the machine's.
+// The threads of each process of a training that names none: its part of `cpu`, or of the machine's cores.
 int threads_of(const Step& step, const Tools& tools);
 
 // What the identity of a step's tool is found by in a snapshot.

@@ -5,6 +5,8 @@
 namespace mlpipe {
 namespace {
 
+using State = PlannedStep::State;
+
 using Publish = Effects::Publish;
 using Rollout = Effects::Rollout;
 
@@ -62,6 +64,26 @@ void plan_rollout(const Observed& observed, const WantedServing& wanted, Effects
   }
 }
 
+// The step behind `model.from`, or the combinations of the matrix; none where the plan leaves it out.
+std::vector<const PlannedStep*> candidates(const Spec& spec, const Plan& plan) {
+  std::vector<const PlannedStep*> found;
+  for (const std::string& name :
+       spec.model ? spec.steps_named(spec.model->from.step) : std::vector<std::string>{}) {
+    if (const PlannedStep* planned = plan.find(name)) {
+      found.push_back(planned);
+    }
+  }
+  return found;
+}
+
+// By the metric that the combinations of one matrix are chosen by.
+bool is_better(const PlannedStep& one, const PlannedStep& other) {
+  const Selector& select = one.step->select;
+  const double a = one.metrics().at(select.metric);
+  const double b = other.metrics().at(select.metric);
+  return select.lowest ? a < b : a > b;
+}
+
 }  // namespace
 
 bool Effects::nothing_to_do() const {
@@ -70,40 +92,58 @@ bool Effects::nothing_to_do() const {
   return publish_idle && (rollout == Rollout::none || rollout == Rollout::unchanged);
 }
 
+const PlannedStep* model_step(const Spec& spec, const Plan& plan) {
+  const PlannedStep* best = nullptr;
+  for (const PlannedStep* candidate : candidates(spec, plan)) {
+    if (candidate->state == State::skipped) {
+      continue;
+    }
+    if (candidate->state != State::cached && candidate->state != State::succeeded) {
+      return nullptr;
+    }
+    if (best == nullptr || is_better(*candidate, *best)) {
+      best = candidate;
+    }
+  }
+  return best;
+}
+
 const Output* model_output(const Spec& spec, const Plan& plan) {
-  const PlannedStep* step = spec.model ? plan.find(spec.model->from.step) : nullptr;
-  const bool done = step != nullptr && (step->state == PlannedStep::State::cached ||
-                                        step->state == PlannedStep::State::succeeded);
-  return done ? step->chosen.front().find_output(spec.model->from.out) : nullptr;
+  const PlannedStep* step = model_step(spec, plan);
+  return step != nullptr ? step->chosen.front().find_output(spec.model->from.out) : nullptr;
 }
 
 Effects plan_effects(const Spec& spec, const Plan& plan, const Observed& observed,
                      const WantedServing& wanted) {
   Effects effects;
-  const PlannedStep* step = spec.model ? plan.find(spec.model->from.step) : nullptr;
-  if (step == nullptr) {
+  const std::vector<const PlannedStep*> behind = candidates(spec, plan);
+  if (behind.empty()) {
     return effects;
   }
   if (plan.until()) {
     effects.publish_reason = fmt::format("the run ends with {}", *plan.until());
     return effects;
   }
-  using State = PlannedStep::State;
+  const auto failed = std::find_if(behind.begin(), behind.end(), [](const PlannedStep* step) {
+    return step->state == State::failed || step->state == State::blocked;
+  });
   if (const Output* output = model_output(spec, plan)) {
+    effects.model_step = model_step(spec, plan)->step->name;
     // A model is released when every step has succeeded: a failing check must be able to hold it back.
     if (plan.count(State::failed) + plan.count(State::blocked) > 0) {
       effects.publish_reason = "a step failed";
       return effects;
     }
     plan_publish(*output, observed, effects);
-  } else if (step->state == State::skipped) {
-    effects.publish_reason = fmt::format("{} was skipped", step->step->name);
-  } else if (step->state == State::failed || step->state == State::blocked) {
-    effects.publish_reason = fmt::format("{} did not succeed", step->step->name);
+  } else if (std::all_of(behind.begin(), behind.end(),
+                         [](const PlannedStep* step) { return step->state == State::skipped; })) {
+    effects.publish_reason = fmt::format("{} was skipped", spec.model->from.step);
+  } else if (failed != behind.end()) {
+    effects.publish_reason = fmt::format("{} did not succeed", (*failed)->step->name);
     return effects;
   } else {
     effects.publish = Publish::undecided;
-    effects.publish_reason = fmt::format("after {}", step->step->name);
+    effects.publish_reason = fmt::format("after {}", spec.model->from.step);
     if (spec.deploy) {
       effects.rollout = Rollout::undecided;
       effects.rollout_reason = effects.publish_reason;

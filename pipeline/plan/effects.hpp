@@ -38,6 +38,7 @@ struct Effects {
   Publish publish = Publish::none;
   int version = 0;  // move, set_aside, unchanged: the release's
   std::string publish_reason;
+  std::string model_step;  // that the model comes from, once it is known
   Rollout rollout = Rollout::none;
   std::string rollout_reason;
 
@@ -47,7 +48,12 @@ struct Effects {
 Effects plan_effects(const Spec& spec, const Plan& plan, const Observed& observed,
                      const WantedServing& wanted);
 
-// The output that is to be published; nothing when its step has no result.
+// The step whose output is the model. Of a matrix it is the combination with the best metric, as its `select`
+// says, of equal ones the first; only once all that were not skipped have their results. Null: there is none
+// yet.
+const PlannedStep* model_step(const Spec& spec, const Plan& plan);
+
+// The output that is to be published; null when its step has no result.
 const Output* model_output(const Spec& spec, const Plan& plan);
 
 }  // namespace mlpipe

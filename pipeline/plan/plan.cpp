@@ -245,6 +245,7 @@ void Plan::decide(std::size_t index) {
   } else {
     planned.state = State::run;
     planned.forced = asked_for || choice.succeeded > 0;
+    planned.anew = asked_for;
     planned.reasons = again.empty() ? reasons_of(planned, results, choice) : std::vector{again};
   }
 }

@@ -28,8 +28,8 @@ struct PlannedStep {
     succeeded,  // it ran
     failed,     // it ran
     skipped,    // its `if` does not hold, or a step that it needs was skipped
-    blocked,    // a step before it did not succeed, one of its matrix failed, its selector cannot choose, or the
-                // run was interrupted
+    blocked,    // a step before it did not succeed, one of its matrix failed, its selector cannot choose, or
+                // the run was interrupted
   };
 
   const Step* step = nullptr;
@@ -37,6 +37,7 @@ struct PlannedStep {
   State state = State::undecided;
   std::size_t retries = 0;  // how often its job was tried again
   bool forced = false;      // it runs although a result is there: the selector wants more, or --force
+  bool anew = false;        // it was asked for anew: what an earlier attempt left is not taken up
   std::vector<std::string> reasons;  // why it runs, or what it waits for or is blocked by
   Digest derivation;
   std::optional<Recipe> action;  // known once its inputs are

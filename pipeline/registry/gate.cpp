@@ -4,6 +4,7 @@
 
 #include "pipeline/base/scalar.hpp"
 #include "pipeline/base/text.hpp"
+#include "pipeline/plan/effects.hpp"
 
 namespace mlpipe {
 namespace {
@@ -48,7 +49,8 @@ Value look_up(const Spec& spec, const Plan& plan, const std::optional<AliasState
     return number ? Value::of_number(*number) : Value::of_text(text);
   }
   if (parts.size() == 1) {
-    return metric(plan, spec.model->from.step, parts[0], reference.offset);
+    const PlannedStep* own = model_step(spec, plan);
+    return metric(plan, own != nullptr ? own->step->name : spec.model->from.step, parts[0], reference.offset);
   }
   return metric(plan, parts[0], joined(parts, 1), reference.offset);
 }
@@ -57,8 +59,9 @@ Value look_up(const Spec& spec, const Plan& plan, const std::optional<AliasState
 
 std::map<std::string, double> release_metrics(const Spec& spec, const Plan& plan) {
   std::map<std::string, double> metrics;
+  const PlannedStep* behind = model_step(spec, plan);
   for (const PlannedStep& planned : plan.steps()) {
-    const bool own = planned.step->name == spec.model->from.step;
+    const bool own = &planned == behind;
     for (const auto& [name, value] : planned.metrics()) {
       metrics[own ? name : planned.step->name + "." + name] = value;
     }

@@ -1,5 +1,7 @@
 #include "pipeline/run/run_pipeline.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "pipeline/base/error.hpp"
@@ -8,11 +10,11 @@
 #include "pipeline/deploy/rollout.hpp"
 #include "pipeline/exec/leftovers.hpp"
 #include "pipeline/exec/machine.hpp"
-#include "pipeline/exec/outline.hpp"
 #include "pipeline/exec/requirements.hpp"
-#include "pipeline/exec/snapshot.hpp"
+#include "pipeline/model/check_model.hpp"
 #include "pipeline/registry/gate.hpp"
 #include "pipeline/registry/provenance.hpp"
+#include "pipeline/run/beginning.hpp"
 #include "pipeline/store/history.hpp"
 #include "pipeline/store/store_lock.hpp"
 
@@ -122,16 +124,27 @@ bool is_complete(const Plan& plan) {
   });
 }
 
+// What the server would refuse is said before it is published, with all that is to be done about it.
+void require_model(const Output& output, const Spec& spec, const Store& store) {
+  const std::vector<ModelFault> faults = check_model(store.blobs().path_of(output));
+  if (!faults.empty()) {
+    throw Error(fmt::format("{} is no model that can be served, and is not published:{}",
+                            spec.model->from.text(), text_of(faults)),
+                "`mlpipe models check DIR` looks at a folder before");
+  }
+}
+
 // The gate, then the release. Nothing when the gate held it back.
 std::optional<Release> publish(const Spec& spec, const Plan& plan, const std::optional<Outline>& outline,
-                               const Observed& observed, const std::string& git, Registry& registry,
-                               RunObserver& observer, RunReport& report) {
+                               const Observed& observed, const std::string& git, const Store& store,
+                               Registry& registry, RunObserver& observer, RunReport& report) {
   const Output& output = *model_output(spec, plan);
   if (!output.folder) {
     throw Error(
         "the model " + spec.model->from.text() + " is a file, and a model is a folder that holds model.yaml",
         "let the step write a folder and name that in `model.from`");
   }
+  require_model(output, spec, store);
   report.gate_failures = unmet_gate(spec, plan, observed.alias);
   if (!report.gate_failures.empty()) {
     report.outcome = Outcome::failed;
@@ -184,7 +197,8 @@ void carry_out_effects(const Spec& spec, const Plan& plan, const std::optional<O
   std::optional<Release> release = registry.resolve(spec.model->name, alias_of(spec));
   bool alias_moves = false;
   if (wanted == Effects::Publish::publish || wanted == Effects::Publish::move) {
-    if (const auto published = publish(spec, plan, outline, observed, git, registry, observer, report)) {
+    if (const auto published =
+            publish(spec, plan, outline, observed, git, store, registry, observer, report)) {
       release = published;
       report.release = published;
       alias_moves = true;
@@ -207,62 +221,6 @@ void carry_out_effects(const Spec& spec, const Plan& plan, const std::optional<O
   if (target != nullptr) {
     report.address = target->observe().address;
   }
-}
-
-// What a run is planned from: the whole pipeline, or the part of it that may have changed since the last run.
-struct Beginning {
-  std::shared_ptr<const Spec> spec;
-  Snapshot snapshot;
-  KnownSteps known;
-  WatchedDependencies watched;
-  // For the next run's outline:
-  Outline::Key key;
-  FileStamp pipeline;
-  LookedAt looked_at;
-  std::optional<Outline> outline;  // where this is only a part
-  bool worth_remembering = false;
-
-  void remember(const Store& store, const Plan& plan) const {
-    if (worth_remembering) {
-      write_outline(store, key, pipeline, *spec, plan, snapshot, watched, looked_at,
-                    outline ? &*outline : nullptr);
-    }
-  }
-};
-
-bool begin_with_outline(Beginning& beginning, FileHashes& hashes, const Store& store) {
-  beginning.outline = Outline::find(store, beginning.key);
-  auto part = beginning.outline ? beginning.outline->look_again(store, hashes) : std::nullopt;
-  if (!part) {
-    beginning.outline.reset();
-    return false;
-  }
-  beginning.spec = std::make_shared<const Spec>(std::move(part->spec));
-  beginning.snapshot = std::move(part->snapshot);
-  beginning.snapshot.tools = beginning.key.tools;
-  beginning.known = std::move(part->known);
-  beginning.watched = std::move(part->watched);
-  beginning.worth_remembering = part->outdated;
-  return true;
-}
-
-Beginning begin(const RunRequest& request, const std::filesystem::path& file, const Programs& programs,
-                FileHashes& hashes, const Store* store) {
-  Beginning beginning;
-  const bool usual = request.plan.force.empty() && !request.plan.until && !request.dry_run;
-  beginning.looked_at = LookedAt::now(store);
-  beginning.pipeline = stamp_of(file).value_or(FileStamp{});
-  beginning.key = {file, request.set, find_tools(programs, hashes)};
-  if (usual && !request.whole && store != nullptr && begin_with_outline(beginning, hashes, *store)) {
-    return beginning;
-  }
-  beginning.spec = std::make_shared<const Spec>(load_spec(request.file, request.set));
-  static const NoResults no_results;
-  beginning.snapshot = take_snapshot(*beginning.spec, programs, hashes,
-                                     store != nullptr ? static_cast<const ResultSource&>(*store) : no_results,
-                                     &beginning.watched);
-  beginning.worth_remembering = usual;
-  return beginning;
 }
 
 }  // namespace

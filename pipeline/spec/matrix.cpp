@@ -9,11 +9,13 @@
 #include "pipeline/base/digest.hpp"
 #include "pipeline/base/scalar.hpp"
 #include "pipeline/base/text.hpp"
+#include "pipeline/spec/sampling.hpp"
 
 namespace mlpipe {
 namespace {
 
 constexpr std::size_t most_combinations = 10'000;
+constexpr std::int64_t largest_seed = 2'147'483'647;
 constexpr std::size_t longest_value = 40;
 constexpr std::size_t longest_name = 120;
 constexpr std::size_t digest_digits = 8;
@@ -22,7 +24,8 @@ using Values = std::vector<std::pair<std::string, YamlNode>>;
 
 struct Axis {
   std::string name;
-  std::vector<YamlNode> values;
+  std::vector<YamlNode> values;  // as they are written, or one for each sample
+  bool drawn = false;
 };
 
 std::string with_digest(const std::string& shown, const std::string& whole) {
@@ -80,9 +83,12 @@ class Reader {
     Mark mark;
   };
 
-  static bool is_rule(const std::string& key) {
-    constexpr std::array<const char*, 4> rules = {"include", "exclude", "fail-fast", "max-parallel"};
-    return std::find(rules.begin(), rules.end(), key) != rules.end();
+  // An axis may be called `seed` or `samples` too: it is one when it has values.
+  static bool is_rule(const YamlEntry& entry) {
+    constexpr std::array<const char*, 6> rules = {"include",      "exclude", "fail-fast",
+                                                  "max-parallel", "samples", "seed"};
+    const bool named_so = std::find(rules.begin(), rules.end(), entry.key) != rules.end();
+    return named_so && ((entry.key != "seed" && entry.key != "samples") || entry.value.is_scalar());
   }
 
   void read_rules() {
@@ -96,6 +102,29 @@ class Reader {
         matrix_.max_parallel = static_cast<std::size_t>(*count);
       }
     }
+    samples_ = static_cast<std::size_t>(whole_number("samples", 1, most_combinations).value_or(0));
+    const auto seed = whole_number("seed", 0, largest_seed);
+    seed_ = seed.value_or(0);
+    if (seed && samples_ == 0 && diagnostics_.size() == faults_before_) {
+      diagnostics_.add(*node_.find("seed"), "`seed` decides what `samples` draws, and there are none",
+                       "say how many with `samples`, or give the axis `seed` a list of values");
+    }
+  }
+
+  // Of a rule that may hold an expression; nothing when it is missing or faulty.
+  std::optional<std::int64_t> whole_number(const char* key, std::int64_t least, std::int64_t most) {
+    const YamlNode* node = node_.find(key);
+    const auto value = node != nullptr && node->is_scalar() ? value_of(*node) : std::nullopt;
+    if (!value) {
+      return std::nullopt;
+    }
+    const auto number = as_integer(*value);
+    if (!number || *number < least || *number > most) {
+      diagnostics_.add(*node, fmt::format("expected a whole number from {} to {}, found '{}'", least, most,
+                                          printable(value->scalar)));
+      return std::nullopt;
+    }
+    return number;
   }
 
   // The value with its expressions replaced; null when there was a fault.
@@ -144,14 +173,19 @@ class Reader {
   }
 
   void read_axes() {
-    std::size_t count = 1;
+    std::size_t count = std::max<std::size_t>(samples_, 1);
     for (const YamlEntry& entry : node_.entries) {
-      if (is_rule(entry.key) || !entry.value.is_sequence()) {
-        passed_over_ = passed_over_ || !is_rule(entry.key);
+      if (entry.value.is_mapping() && !is_rule(entry)) {
+        check_axis_name(entry);
+        draw_axis(entry);
+        continue;
+      }
+      if (is_rule(entry) || !entry.value.is_sequence()) {
+        passed_over_ = passed_over_ || !is_rule(entry);
         continue;
       }
       check_axis_name(entry);
-      Axis axis{entry.key, {}};
+      Axis axis{entry.key, {}, false};
       std::set<std::string> seen;
       for (const YamlNode& item : entry.value.items) {
         if (const auto value = value_of(item)) {
@@ -173,6 +207,39 @@ class Reader {
                        "leave values out, or split the step");
       too_many_ = true;
     }
+    const bool any_drawn =
+        std::any_of(axes_.begin(), axes_.end(), [](const Axis& axis) { return axis.drawn; });
+    if (samples_ > 0 && !any_drawn && diagnostics_.size() == faults_before_ && !passed_over_) {
+      diagnostics_.add(*node_.find("samples"), "there is nothing to draw from",
+                       "give an axis a range, as in lr: { log-uniform: [1e-4, 1e-1] }");
+    }
+  }
+
+  void draw_axis(const YamlEntry& entry) {
+    YamlNode replaced = entry.value;
+    const std::size_t faults = diagnostics_.size();
+    for (YamlEntry& range : replaced.entries) {
+      for (YamlNode& value : range.value.items) {
+        value = value_of(value).value_or(value);
+      }
+    }
+    const auto range = diagnostics_.size() == faults ? read_range(replaced, diagnostics_) : std::nullopt;
+    if (!range) {
+      passed_over_ = true;
+      return;
+    }
+    if (samples_ == 0) {
+      if (diagnostics_.size() == faults_before_) {
+        diagnostics_.add(entry.value, "values are drawn from a range, and nothing says how often",
+                         "add `samples: 20` to the matrix");
+      }
+      return;
+    }
+    Axis axis{entry.key, {}, true};
+    for (std::size_t number = 0; number < samples_; ++number) {
+      axis.values.push_back(draw(*range, seed_, entry.key, number, entry.value.mark));
+    }
+    axes_.push_back(std::move(axis));
   }
 
   void combine() {
@@ -180,7 +247,18 @@ class Reader {
       return;
     }
     combinations_.push_back({{}, {}, node_.mark});
+    combine_written();
+    combine_drawn();
+    for (Growing& one : combinations_) {
+      one.named = in_order(one.named);
+    }
+  }
+
+  void combine_written() {
     for (const Axis& axis : axes_) {
+      if (axis.drawn) {
+        continue;
+      }
       std::vector<Growing> grown;
       for (const Growing& before : combinations_) {
         for (const YamlNode& value : axis.values) {
@@ -192,6 +270,32 @@ class Reader {
       }
       combinations_ = std::move(grown);
     }
+  }
+
+  // Each combination with each sample; a sample that an earlier one equals is no other step.
+  void combine_drawn() {
+    if (std::none_of(axes_.begin(), axes_.end(), [](const Axis& axis) { return axis.drawn; })) {
+      return;
+    }
+    std::vector<Growing> grown;
+    for (const Growing& before : combinations_) {
+      std::set<std::string> seen;
+      for (std::size_t number = 0; number < samples_; ++number) {
+        Growing next = before;
+        Values drawn;
+        for (const Axis& axis : axes_) {
+          if (axis.drawn) {
+            drawn.emplace_back(axis.name, axis.values[number]);
+            next.values[axis.name] = axis.values[number];
+          }
+        }
+        if (seen.insert(name_of_values(drawn)).second) {
+          next.named.insert(next.named.end(), drawn.begin(), drawn.end());
+          grown.push_back(std::move(next));
+        }
+      }
+    }
+    combinations_ = std::move(grown);
   }
 
   // The mappings of `include` or `exclude`, with their expressions replaced.
@@ -303,7 +407,9 @@ class Reader {
     Combination one{"?", {}};
     const auto take = [&](const YamlNode& mapping) {
       for (const YamlEntry& entry : mapping.entries) {
-        const YamlNode& value = entry.value.items.empty() ? entry.value : entry.value.items.front();
+        const YamlNode& written =
+            entry.value.entries.empty() ? entry.value : entry.value.entries.front().value;
+        const YamlNode& value = written.items.empty() ? written : written.items.front();
         if (value.is_scalar()) {
           one.values[entry.key] = value;
         }
@@ -322,6 +428,8 @@ class Reader {
   const std::size_t faults_before_ = diagnostics_.size();
   Matrix matrix_;
   std::vector<Axis> axes_;
+  std::size_t samples_ = 0;  // 0: nothing is drawn
+  std::int64_t seed_ = 0;
   std::vector<Growing> combinations_;
   bool too_many_ = false;
   bool passed_over_ = false;  // something that the schema check found faulty

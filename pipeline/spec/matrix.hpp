@@ -18,7 +18,9 @@ struct Combination {
 
 // A `matrix`, with GitHub Actions' meaning of include and exclude: every combination of the axes, less those
 // that hold all of an `exclude`; an `include` adds its values to each combination whose axes it agrees with,
-// or is a combination by itself when there is none.
+// or is a combination by itself when there is none. With `samples`, axes that are ranges get as many random
+// values, drawn together (see sampling.hpp); each combination of the other axes is there with each of the
+// samples.
 struct Matrix {
   std::vector<Combination> combinations;  // in order: the last axis changes fastest
   bool fail_fast = true;

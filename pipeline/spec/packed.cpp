@@ -52,6 +52,10 @@ auto members(OneOf<Resources> auto& resources) {
   auto& [cpu, memory, gpu, cpu_mark, memory_mark, gpu_mark] = resources;
   return std::tie(cpu, memory, gpu, cpu_mark, memory_mark, gpu_mark);
 }
+auto members(OneOf<Processes> auto& processes) {
+  auto& [nodes, of_each] = processes;
+  return std::tie(nodes, of_each);
+}
 auto members(OneOf<Retry> auto& retry) {
   auto& [after_failure, after_kill, after_timeout, limit, backoff, factor, longest_backoff] = retry;
   return std::tie(after_failure, after_kill, after_timeout, limit, backoff, factor, longest_backoff);
@@ -74,9 +78,10 @@ auto members(OneOf<MatrixGroup> auto& group) {
 }
 auto members(OneOf<Step> auto& step) {
   auto& [name, group, matrix, mark, action, needs, after, deps, inputs, outs, metrics, environment, secrets,
-         tools, timeout, condition, finally, outcomes, retry, resources, params, select] = step;
+         tools, timeout, condition, finally, outcomes, retry, resources, processes, params, select] = step;
   return std::tie(name, group, matrix, mark, action, needs, after, deps, inputs, outs, metrics, environment,
-                  secrets, tools, timeout, condition, finally, outcomes, retry, resources, params, select);
+                  secrets, tools, timeout, condition, finally, outcomes, retry, resources, processes, params,
+                  select);
 }
 auto members(OneOf<ModelSpec> auto& model) {
   auto& [name, from, gate, gate_text] = model;

@@ -18,6 +18,23 @@ Schema fetch_schema() {
                                "the step"))});
 }
 
+// The values of an axis: a list, or what they are drawn from.
+Schema axis_schema(std::string meaning) {
+  const Schema ends = list("", number("an end of the range"));
+  return either(
+      std::move(meaning),
+      {list("", scalar("a value")),
+       one_of_keys("", {optional("uniform", ends), optional("log-uniform", ends), optional("integer", ends),
+                        optional("choice", list("", scalar("a value")))})});
+}
+
+// A rule of a matrix that an axis may be called like, too: there it has values.
+Schema or_axis(const std::string& meaning) {
+  Schema schema = axis_schema(meaning);
+  schema.of.insert(schema.of.begin(), integer("", 0));
+  return schema;
+}
+
 Schema matrix_schema() {
   const Schema combinations = list("", map("", scalar("a value"), "axis"));
   Schema include = combinations;
@@ -31,8 +48,13 @@ Schema matrix_schema() {
       {optional("include", include), optional("exclude", exclude),
        optional("fail-fast",
                 boolean("when one fails, end those that run and start no more; true when not given")),
-       optional("max-parallel", integer("how many run at once, at most", 1, 10'000))},
-      list("an axis and its values: `${{ matrix.NAME }}`", scalar("a value")), "axis");
+       optional("max-parallel", integer("how many run at once, at most", 1, 10'000)),
+       optional("samples", or_axis("how often values are drawn from the axes that are ranges")),
+       optional("seed", or_axis("decides what is drawn, 0 when not given; the same draws for ever"))},
+      axis_schema(
+          "an axis and its values: `${{ matrix.NAME }}`; `uniform`, `log-uniform` and `integer` are drawn "
+          "between two ends, `choice` from a list"),
+      "axis");
 }
 
 Schema retry_schema() {
@@ -107,8 +129,17 @@ Schema step_schema() {
           optional("tools", list("Programs from PATH that a `run` step uses: they count towards its key.",
                                  text("a program's name"))),
           later("network", "Whether a container has network."),
-          later("nodes", "Data-parallel training on several machines."),
-          later("processes", "Data-parallel training in several processes."),
+          optional("nodes",
+                   integer("How many nodes the job runs on, each with `processes`: on `local` all of "
+                           "them are this machine; 1 when not given.",
+                           1, Processes::most)),
+          optional(
+              "processes",
+              integer("As how many processes the program of a `train` or `run` step runs at once, on each "
+                      "node: they find each other by MASTER_ADDR, MASTER_PORT, RANK, LOCAL_RANK, NODE_RANK, "
+                      "WORLD_SIZE and LOCAL_WORLD_SIZE; 1 when not given. How many there are in all counts "
+                      "towards the step's key.",
+                      1, Processes::most)),
       });
 }
 

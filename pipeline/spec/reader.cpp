@@ -588,13 +588,20 @@ class Reader {
       read_gate(*gate, model);
     }
     for (Step& step : spec_.steps) {
-      if (step.name != model.from.step) {
+      if (step.name != model.from.step && step.group != model.from.step) {
         continue;
       }
       if (auto* train = std::get_if<TrainAction>(&step.action)) {
         train->model_name = model.name;
       }
       read_model_selector(*node, step);
+      if (step.name != model.from.step && step.select.kind != Selector::Kind::best) {
+        diagnostics_.add(*node->find("from"),
+                         fmt::format("'{}' is a matrix, and a model is one of its outputs", model.from.step),
+                         fmt::format("choose with `select: best(METRIC)`, or name one, as in "
+                                     "${{{{ steps.{}.outs.{} }}}}",
+                                     names_.groups.at(model.from.step).front(), model.from.out));
+      }
     }
     spec_.model = std::move(model);
   }
@@ -602,7 +609,7 @@ class Reader {
   // `model.select` is the selector of the step that `model.from` names, said in another place.
   void read_model_selector(const YamlNode& node, Step& step) {
     const auto selector = read_selector(node);
-    const YamlNode* written = root_.find("steps")->find(step.name);
+    const YamlNode* written = root_.find("steps")->find(step.group.empty() ? step.name : step.group);
     const YamlNode* own = written != nullptr ? written->find("select") : nullptr;
     if (selector && own != nullptr && step.select != *selector) {
       diagnostics_.add(*node.find("select"),

@@ -315,12 +315,17 @@ std::optional<Input> References::output(const YamlNode& scalar) const {
   if (!text(scalar, usage)) {
     return std::nullopt;
   }
-  if (usage.inputs.size() != 1) {
-    diagnostics_.add(scalar, fmt::format("expected one output, and this names {}", usage.inputs.size()),
-                     one_combination_hint(usage.inputs));
+  if (usage.inputs.empty()) {
     return std::nullopt;
   }
-  return *usage.inputs.begin();
+  Input named = *usage.inputs.begin();
+  if (usage.inputs.size() > 1) {
+    const auto matrix = std::find_if(names_.groups.begin(), names_.groups.end(), [&](const auto& group) {
+      return std::find(group.second.begin(), group.second.end(), named.step) != group.second.end();
+    });
+    named.step = matrix->first;
+  }
+  return named;
 }
 
 // A comparison of an outcome with a word that no outcome is would never hold, or always.

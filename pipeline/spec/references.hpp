@@ -47,7 +47,8 @@ class References {
   // A copy of the tree with every scalar replaced; a scalar that is one ${{ params.x }} becomes what the
   // param is (a number stays one).
   YamlNode tree(const YamlNode& node, Usage& usage) const;
-  // The output that a scalar names, which must be one ${{ steps.S.outs.O }}.
+  // The output that a scalar names, which must be one ${{ steps.S.outs.O }}; of a matrix step S stands for
+  // all of its combinations.
   std::optional<Input> output(const YamlNode& scalar) const;
   // The `if` of a step, with the values of its params and of the matrix; nothing when there was a fault.
   std::optional<Condition> condition(const YamlNode& scalar, Usage& usage) const;

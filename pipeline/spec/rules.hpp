@@ -11,8 +11,8 @@
 
 namespace mlpipe {
 
-// How a step runs, besides what it computes. Nothing here counts towards its key, but for `tools` and, for
-// the built-in trainer, `cpu`.
+// How a step runs, besides what it computes. Nothing here counts towards its key, but for `tools`, the number
+// of processes and, for the built-in trainer, `cpu`.
 
 // What a job takes up of the machine while it runs; nothing: it counts as a job and no more.
 struct Resources {
@@ -22,6 +22,15 @@ struct Resources {
   Mark cpu_mark;
   Mark memory_mark;
   Mark gpu_mark;
+};
+
+// As how many processes a job's program runs.
+struct Processes {
+  static constexpr int most = 64;  // of either
+  int nodes = 1;
+  int of_each = 1;
+
+  int count() const { return nodes * of_each; }
 };
 
 // How a failed job is tried again.

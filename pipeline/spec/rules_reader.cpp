@@ -30,6 +30,7 @@ class RulesReader {
     if (const YamlNode* resources = node.find("resources")) {
       read_resources(*resources, step.resources);
     }
+    read_processes(node, step);
     if (const YamlNode* tools = node.find("tools")) {
       read_tools(*tools, may_name_tools, step);
     }
@@ -123,6 +124,29 @@ class RulesReader {
       if (const auto count = whole_number(gpu)) {
         resources.gpu = static_cast<int>(std::min<std::int64_t>(*count, 1024));
       }
+    }
+  }
+
+  // They count, so the params that say how many are such that the step uses.
+  void read_processes(const YamlNode& node, Step& step) {
+    for (const auto& [key, count] :
+         {std::pair{"nodes", &step.processes.nodes}, std::pair{"processes", &step.processes.of_each}}) {
+      const YamlNode* written = node.find(key);
+      if (written == nullptr || !written->is_scalar() || written->is_null()) {
+        continue;
+      }
+      if (std::holds_alternative<FetchAction>(step.action)) {
+        diagnostics_.add(*written, fmt::format("`{}` belongs to `train` and `run` steps", key));
+        continue;
+      }
+      const auto found = references_.text(*written, usage_);
+      auto value = found ? parse_integer(*found) : std::nullopt;
+      if (value && (*value < 1 || *value > Processes::most)) {
+        value.reset();
+      }
+      *count = static_cast<int>(
+          expect(written, found, value, fmt::format("a whole number from 1 to {}", Processes::most), "")
+              .value_or(1));
     }
   }
 

@@ -79,6 +79,7 @@ struct Step {
   std::vector<std::string> outcomes;
   Retry retry;
   Resources resources;
+  Processes processes;
   std::map<std::string, std::string> params;  // the ones that it uses
   Selector select;                            // which of its results stand for it
 
@@ -97,7 +98,7 @@ struct MatrixGroup {
 
 struct ModelSpec {
   std::string name;
-  Input from;
+  Input from;  // its step may be a matrix: the best of its combinations
   std::optional<Expression> gate;
   std::string gate_text;
 };

@@ -16,7 +16,7 @@ class Servable {
  public:
   virtual ~Servable() = default;
   virtual const Model& model() const = 0;
-  // SHA-256 of model.yaml, which names the weights by their digest: it stands for the whole model.
+  // Stands for the whole model: SHA-256 of model.yaml, which mostly names the weights by their digest.
   virtual Digest digest() const = 0;
   // rows: FP32 [count, values], raw: in the data's own units, a category as its index. Returns FP32 [count,
   // labels]: scores, margins or targets, as the task has it.

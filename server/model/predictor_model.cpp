@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "pipeline/base/error.hpp"
+#include "server/model/model_digest.hpp"
 #include "trainer/network/predictor.hpp"
 
 namespace mlpipe {
@@ -35,7 +36,8 @@ std::unique_ptr<const Servable> load_predictor_model(const std::filesystem::path
   if (digest_of_file(description) != digest) {
     throw Error(fmt::format("{} was changed while it was being read", description.string()));
   }
-  return std::make_unique<PredictorModel>(std::move(predictor), digest);
+  const Digest whole = digest_of_model(read_model(directory), digest, predictor.model().weights);
+  return std::make_unique<PredictorModel>(std::move(predictor), whole);
 }
 
 }  // namespace mlpipe

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 
+#include "pipeline/base/digest.hpp"
 #include "pipeline/base/text.hpp"
+#include "pipeline/model/safetensors.hpp"
 #include "tests/functional/tiny_model.hpp"
 
 namespace mlpipe {
@@ -37,7 +39,11 @@ ServingProject::ServingProject(const std::string& gate) {
     write_tiny_model(folder() / "colors" / color, color);
   }
   write_tiny_model(folder() / "colors" / "broken", "red");
-  write("colors/broken/weights.safetensors", "these are no weights");
+  // Whole, but not what its network takes: only the server can tell.
+  const fs::path broken = folder() / "colors" / "broken";
+  const std::string digest = digest_of_file(broken / "weights.safetensors").hex();
+  write_safetensors(broken / "weights.safetensors", {{"0.weight", {1}, {0.0F}}});
+  replace("colors/broken/model.yaml", digest, digest_of_file(broken / "weights.safetensors").hex());
   pipeline(fmt::format("{}{}deploy: {{ alias: prod, port: 0 }}\n", serving_pipeline,
                        gate.empty() ? "" : fmt::format("  gate: {}\n", gate)));
 }

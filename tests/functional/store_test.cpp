@@ -8,6 +8,7 @@
 
 #include "pipeline/base/digest.hpp"
 #include "tests/functional/serving.hpp"
+#include "tests/functional/store_check.hpp"
 
 namespace mlpipe {
 namespace {
@@ -162,6 +163,17 @@ TEST_F(StoreCommands, GcKeepsExactlyWhatRootsReach) {
   EXPECT_TRUE(fs::is_empty(project_.store() / "trees"));
   EXPECT_TRUE(exits(project_.mlpipe({"run"}), 0));
   EXPECT_EQ(project_.runs("d1"), 2U);
+}
+
+TEST_F(StoreCommands, AllThatStoodForAStepOfAKeptRunStays) {
+  Project project;
+  project.pipeline("name: p\nsteps:\n  s: { run: \"echo $$ > o\", outs: [o], select: some(3) }\n");
+  EXPECT_TRUE(exits(project.mlpipe({"run"}), 0));
+  EXPECT_TRUE(exits(project.mlpipe({"run", "--force", "s"}), 0));
+  ASSERT_EQ(results_of(project, "s"), 4U) << "the last run made one that is not chosen";
+  EXPECT_TRUE(exits(project.mlpipe({"store", "gc", "--keep-runs", "1"}), 0));
+  EXPECT_EQ(results_of(project, "s"), 4U) << "three stand for it, one ran";
+  EXPECT_TRUE(has(project.mlpipe({"run"}).error, "nothing changed"));
 }
 
 TEST_F(StoreCommands, TheLastRunsAreKept) {

@@ -29,7 +29,7 @@ TEST(Reference, TheJsonSchemaKnowsAxesBesideTheRulesOfAMatrix) {
   const auto schema = nlohmann::json::parse(json_schema_text(pipeline_schema(), "pipeline.yaml"));
   const auto& step = schema.at("properties").at("steps").at("additionalProperties");
   const auto& matrix = step.at("properties").at("matrix");
-  EXPECT_EQ(matrix.at("additionalProperties").at("type"), "array");
+  EXPECT_EQ(matrix.at("additionalProperties").at("anyOf").at(0).at("type"), "array");
   EXPECT_TRUE(matrix.at("properties").contains("fail-fast"));
   EXPECT_EQ(step.at("additionalProperties"), false);
   for (const char* key : {"if", "finally", "retry", "resources", "tools"}) {

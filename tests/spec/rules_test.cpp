@@ -59,6 +59,16 @@ TEST(Rules, OfResourcesAreAmounts) {
   EXPECT_EQ(step("timeout: 1s").resources.gpu, std::nullopt);
 }
 
+TEST(Rules, OfProcessesAreNumbersThatCount) {
+  const Step two = step("nodes: 2, processes: '${{ params.n }}'");
+  EXPECT_EQ(two.processes.count(), 6);
+  EXPECT_EQ(two.params.count("n"), 1U);
+  EXPECT_EQ(step("timeout: 1s").processes.count(), 1);
+  for (const char* wrong : {"processes: 0", "nodes: 65", "processes: many", "nodes: '${{ params.n }}00'"}) {
+    EXPECT_THROW(step(wrong), SpecError) << wrong;
+  }
+}
+
 TEST(Rules, DoNotMakeAParamOneThatTheStepUses) {
   EXPECT_TRUE(step("retry: '${{ params.n }}', resources: { cpu: '${{ params.n }}' }, if: params.n > 1")
                   .params.empty());
