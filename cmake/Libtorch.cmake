@@ -2,6 +2,11 @@
 # fetches it; -DMLPIPE_LIBTORCH=system takes any libtorch from 2.6 on by find_package(Torch).
 set(MLPIPE_LIBTORCH wheel CACHE STRING "wheel or system")
 set_property(CACHE MLPIPE_LIBTORCH PROPERTY STRINGS wheel system)
+# cuda links the wheel's CUDA part too, whose own libraries (cuDNN, cuBLAS, NCCL, …) then have to be where it looks for
+# them: -DMLPIPE_LIBTORCH_DIR=DIR of a `pip install --target DIR torch==2.11.0` with all it depends on. The sources are
+# the same. A libtorch of the system has what it was built with.
+set(MLPIPE_DEVICE cpu CACHE STRING "cpu or cuda")
+set_property(CACHE MLPIPE_DEVICE PROPERTY STRINGS cpu cuda)
 
 if(MLPIPE_LIBTORCH STREQUAL system)
   find_package(Torch 2.6 REQUIRED)
@@ -27,7 +32,11 @@ else()
   file(STRINGS ${torch_include}/torch/headeronly/version.h version_line REGEX "define TORCH_VERSION ")
   string(REGEX REPLACE ".*\"([^\"]+)\".*" "\\1" MLPIPE_LIBTORCH_VERSION "${version_line}")
 
-  foreach(library c10 torch_cpu)
+  set(torch_libraries c10 torch_cpu)
+  if(MLPIPE_DEVICE STREQUAL cuda)
+    list(APPEND torch_libraries c10_cuda torch_cuda)
+  endif()
+  foreach(library ${torch_libraries})
     add_library(mlpipe_wheel_${library} SHARED IMPORTED)
     set_target_properties(mlpipe_wheel_${library} PROPERTIES
       IMPORTED_LOCATION ${MLPIPE_LIBTORCH_DIR}/torch/lib/lib${library}.so)
@@ -36,6 +45,11 @@ else()
   target_include_directories(mlpipe_torch SYSTEM INTERFACE ${torch_include} ${torch_include}/torch/csrc/api/include)
   target_link_libraries(mlpipe_torch INTERFACE mlpipe_wheel_torch_cpu mlpipe_wheel_c10)
   target_link_options(mlpipe_torch INTERFACE LINKER:--allow-shlib-undefined)
+  if(MLPIPE_DEVICE STREQUAL cuda)
+    # Nothing calls it by name: its kernels register themselves once it is loaded.
+    target_link_libraries(mlpipe_torch INTERFACE
+      -Wl,--push-state,--no-as-needed mlpipe_wheel_torch_cuda mlpipe_wheel_c10_cuda -Wl,--pop-state)
+  endif()
   # What the programs load goes with them, in the wheel's own layout, which its libraries' search paths rely on.
   install(FILES ${MLPIPE_LIBTORCH_DIR}/torch/lib/libtorch_cpu.so ${MLPIPE_LIBTORCH_DIR}/torch/lib/libc10.so
     ${MLPIPE_LIBTORCH_DIR}/torch/lib/libgomp.so.1 DESTINATION lib/mlpipe/torch/lib)

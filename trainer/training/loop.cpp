@@ -4,9 +4,7 @@
 #include <ATen/autocast_mode.h>
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_norm.h>
-#include <ATen/ops/from_blob.h>
 #include <ATen/ops/stack.h>
-#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
@@ -14,10 +12,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <map>
 #include <new>
 #include <numeric>
-#include <random>
 
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/scalar.hpp"
@@ -26,6 +22,8 @@
 #include "trainer/training/device.hpp"
 #include "trainer/training/objective.hpp"
 #include "trainer/training/process_group.hpp"
+#include "trainer/training/randomness.hpp"
+#include "trainer/training/saved_tensors.hpp"
 #include "trainer/training/shared_gradient.hpp"
 #include "trainer/training/weight_optimizer.hpp"
 
@@ -50,32 +48,6 @@ class Stopwatch {
   double& sum_;
   Clock::time_point start_;
 };
-
-// A seed for one of many purposes from a few numbers (Sebastiano Vigna's splitmix64).
-std::uint64_t mixed(std::initializer_list<std::uint64_t> numbers) {
-  std::uint64_t state = 0;
-  for (const std::uint64_t number : numbers) {
-    state += number + 0x9e3779b97f4a7c15U;
-    state = (state ^ (state >> 30U)) * 0xbf58476d1ce4e5b9U;
-    state = (state ^ (state >> 27U)) * 0x94d049bb133111ebU;
-    state ^= state >> 31U;
-  }
-  return state;
-}
-
-enum Purpose : std::uint64_t { shuffling, augmentation, dropout };
-
-// The order of the examples in an epoch: a function of the seed and the epoch, so that a resumed training
-// finds it again.
-std::vector<std::size_t> order_of(std::size_t count, std::uint64_t seed, std::int64_t epoch) {
-  std::vector<std::size_t> order(count);
-  std::iota(order.begin(), order.end(), 0U);
-  std::mt19937_64 random(mixed({seed, shuffling, static_cast<std::uint64_t>(epoch)}));
-  for (std::size_t i = order.size(); i > 1; --i) {
-    std::swap(order[i - 1], order[random() % i]);  // std::shuffle's order is each library's own
-  }
-  return order;
-}
 
 // Computes in bf16 where that is safe while it lives, when that is wanted.
 class Autocast {
@@ -109,32 +81,6 @@ std::size_t share_begin(std::size_t count, int rank, int size) {
 std::vector<std::size_t> positions(std::size_t first, std::size_t end) {
   std::vector<std::size_t> result(end - first);
   std::iota(result.begin(), result.end(), first);
-  return result;
-}
-
-NamedTensor copy_of(const std::string& name, const at::Tensor& tensor) {
-  const at::Tensor values = tensor.detach().to(at::kCPU, at::kFloat).contiguous();
-  const auto* first = values.const_data_ptr<float>();
-  return {name, values.sizes().vec(), {first, first + values.numel()}};
-}
-
-constexpr const char* weights_prefix = "weights.";
-constexpr const char* optimizer_prefix = "optimizer.";
-constexpr const char* best_prefix = "best.";
-
-void append(std::vector<NamedTensor>& tensors, const char* prefix, const std::vector<NamedTensor>& more) {
-  for (const NamedTensor& tensor : more) {
-    tensors.push_back({prefix + tensor.name, tensor.shape, tensor.values});
-  }
-}
-
-std::vector<NamedTensor> taken(const std::vector<NamedTensor>& tensors, const std::string& prefix) {
-  std::vector<NamedTensor> result;
-  for (const NamedTensor& tensor : tensors) {
-    if (tensor.name.starts_with(prefix)) {
-      result.push_back({tensor.name.substr(prefix.size()), tensor.shape, tensor.values});
-    }
-  }
   return result;
 }
 
@@ -254,8 +200,7 @@ class Trainer {
     const std::vector<double> shares = gradient_ ? loss_shares() : std::vector<double>();
     {
       const Stopwatch beside(seconds_beside_);
-      examples_.start_epoch(own_order(),
-                            mixed({training_.seed, augmentation, static_cast<std::uint64_t>(state_.epoch)}),
+      examples_.start_epoch(own_order(), seed_for(Purpose::augmentation, training_.seed, {state_.epoch}),
                             static_cast<std::size_t>(state_.batch));
     }
     while (state_.batch < batches_) {
@@ -281,8 +226,7 @@ class Trainer {
   // `batch` is nothing where this process has no share of a last, small batch.
   void train_batch(const std::optional<Batch>& batch, double share, double rate) {
     at::manual_seed(
-        mixed({training_.seed, dropout, static_cast<std::uint64_t>(state_.epoch),
-               static_cast<std::uint64_t>(state_.batch), static_cast<std::uint64_t>(run_.group.rank())}));
+        seed_for(Purpose::dropout, training_.seed, {state_.epoch, state_.batch, run_.group.rank()}));
     if (gradient_) {
       gradient_->clear();
     } else {
@@ -473,12 +417,7 @@ class Trainer {
     flush_losses();
     state_.optimizer_steps = optimizer_->steps();
     state_.rate = rate_.state();
-    state_.tensors.clear();
-    append(state_.tensors, weights_prefix, weights_of(module_));
-    for (const auto& [name, tensor] : optimizer_->state()) {
-      state_.tensors.push_back(copy_of(optimizer_prefix + name, tensor));
-    }
-    append(state_.tensors, best_prefix, best_weights_);
+    state_.tensors = save_tensors(module_, *optimizer_, best_weights_);
     try {
       run_.checkpoints->write(state_);
     } catch (const Error& error) {
@@ -494,7 +433,7 @@ class Trainer {
       }
     }
     if (run_.group.size() > 1) {
-      share_state();
+      share_state(run_.group, module_, *optimizer_, state_);
     }
     rate_.restore(state_.rate);
     optimizer_->set_steps(state_.optimizer_steps);
@@ -504,21 +443,8 @@ class Trainer {
     state.stopping.lower_is_better = state.best.lower_is_better = state_.best.lower_is_better;
     state.stopping.min_delta = state_.stopping.min_delta;
     state_ = std::move(state);
-    load_weights(module_, taken(state_.tensors, weights_prefix), "the checkpoint");
-    best_weights_ = taken(state_.tensors, best_prefix);
-    std::map<std::string, const NamedTensor*> kept;
-    for (const NamedTensor& tensor : state_.tensors) {
-      kept.emplace(tensor.name, &tensor);
-    }
-    const at::NoGradGuard no_grad;
-    for (const auto& [name, tensor] : optimizer_->state()) {
-      const auto found = kept.find(optimizer_prefix + name);
-      if (found == kept.end() || found->second->shape != tensor.sizes().vec()) {
-        throw Error(fmt::format("the checkpoint has no {} of the optimizer", name));
-      }
-      tensor.copy_(
-          at::from_blob(const_cast<float*>(found->second->values.data()), tensor.sizes(), at::kFloat));
-    }
+    best_weights_ = restore_tensors(state_.tensors, module_, *optimizer_);
+    state_.tensors.clear();
     for (auto at = state_.history.rbegin(); at != state_.history.rend(); ++at) {
       if (at->epoch_ended) {
         last_loss_ = at->values.front().second;
@@ -526,44 +452,6 @@ class Trainer {
       }
     }
     run_.tell(fmt::format("goes on after epoch {}, batch {} of {}", state_.epoch, state_.batch, batches_));
-    state_.tensors.clear();
-  }
-
-  // What the first process has read; the others need all but the history and the best weights.
-  void share_state() {
-    std::vector<at::Tensor> tensors = weights_;
-    const std::vector<at::Tensor> buffers = module_->buffers();
-    tensors.insert(tensors.end(), buffers.begin(), buffers.end());
-    for (const auto& [name, tensor] : optimizer_->state()) {
-      tensors.push_back(tensor);
-    }
-    const at::NoGradGuard no_grad;
-    for (const at::Tensor& tensor : tensors) {
-      const at::Tensor values = tensor.detach().contiguous();
-      run_.group.broadcast(values);
-      tensor.copy_(values);
-    }
-    const double none = std::nan("");
-    at::Tensor numbers =
-        at::tensor({static_cast<double>(state_.epoch), static_cast<double>(state_.batch),
-                    static_cast<double>(state_.optimizer_steps), state_.loss_sum, state_.rate.factor,
-                    static_cast<double>(state_.rate.waited), state_.stopping.best.value_or(none),
-                    static_cast<double>(state_.stopping.waited), state_.best.best.value_or(none),
-                    static_cast<double>(state_.best.waited)},
-                   at::kDouble);
-    run_.group.broadcast(numbers);
-    const auto* all = numbers.const_data_ptr<double>();
-    const auto whole = [&](int i) { return static_cast<std::int64_t>(all[i]); };
-    const auto number = [&](int i) { return std::isnan(all[i]) ? std::nullopt : std::optional(all[i]); };
-    state_.epoch = whole(0);
-    state_.batch = whole(1);
-    state_.optimizer_steps = whole(2);
-    state_.loss_sum = all[3];
-    state_.rate = {all[4], whole(5)};
-    state_.stopping.best = number(6);
-    state_.stopping.waited = whole(7);
-    state_.best.best = number(8);
-    state_.best.waited = whole(9);
   }
 
   const TrainingRun& run_;
