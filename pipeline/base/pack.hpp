@@ -82,12 +82,12 @@ class Packer {
   template <typename... T>
   void put_composed(const std::variant<T...>& value) {
     put(value.index());
-    std::visit([this](const auto& one) { put(one); }, value);
+    std::visit([this](const auto& one) { this->put(one); }, value);
   }
   template <typename T>
   requires requires(const T& value) { members(value); }
   void put_composed(const T& value) {
-    std::apply([this](const auto&... member) { (put(member), ...); }, members(value));
+    std::apply([this](const auto&... member) { (this->put(member), ...); }, members(value));
   }
 
   std::string bytes_;
@@ -181,7 +181,7 @@ class Unpacker {
   template <typename T>
   requires requires(T& value) { members(value); }
   void get_composed(T& value) {
-    std::apply([this](auto&... member) { (get(member), ...); }, members(value));
+    std::apply([this](auto&... member) { (this->get(member), ...); }, members(value));
   }
 
   std::string_view bytes_;

@@ -4,8 +4,11 @@
 #include <fmt/format.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 
 #include "pipeline/base/crash_point.hpp"
@@ -21,15 +24,22 @@ namespace fs = std::filesystem;
 constexpr const char* training_file = ".mlpipe-train.json";
 
 // Shares the bytes until one side changes where the file system can do that; copies them elsewhere.
-void clone_file(const fs::path& from, const fs::path& to) {
-  {
-    const FileDescriptor source = open_file(from, O_RDONLY);
-    const FileDescriptor target = open_file(to, O_WRONLY | O_CREAT | O_EXCL, 0644);
-    if (::ioctl(target.get(), FICLONE, source.get()) == 0) {
-      return;
+void clone_file(const fs::path& from, const fs::path& to, mode_t mode) {
+  const FileDescriptor source = open_file(from, O_RDONLY);
+  const FileDescriptor target = open_file(to, O_WRONLY | O_CREAT | O_EXCL, mode);
+  if (::fchmod(target.get(), mode) != 0) {
+    throw_errno(fmt::format("changing the mode of {}", to.string()));
+  }
+  if (::ioctl(target.get(), FICLONE, source.get()) == 0) {
+    return;
+  }
+  constexpr std::size_t at_once = std::size_t{1} << 30U;
+  ssize_t count = 0;
+  while ((count = ::sendfile(target.get(), source.get(), nullptr, at_once)) != 0) {
+    if (count < 0 && errno != EINTR) {
+      throw_errno(fmt::format("copying {} to {}", from.string(), to.string()));
     }
   }
-  fs::copy_file(from, to, fs::copy_options::overwrite_existing);
 }
 
 void bring_dependencies(const Spec& spec, const Step& step, const Snapshot& snapshot, const Store& store,
@@ -43,12 +53,11 @@ void bring_dependencies(const Spec& spec, const Step& step, const Snapshot& snap
         continue;  // two dependencies overlap
       }
       fs::create_directories(to.parent_path());
-      clone_file(from, to);
+      clone_file(from, to, file.executable ? 0755 : 0644);
       // Looked at after the copy: what was copied is what the key says.
       if (hashes.digest(from) != file.digest) {
         throw Error(fmt::format("{} changed after the plan was made", from.string()), "run again");
       }
-      fs::permissions(to, file.executable ? fs::perms(0755) : fs::perms(0644));
     }
     std::error_code error;
     if (fs::is_directory(spec.project / dependency.path, error)) {

@@ -256,7 +256,7 @@ std::vector<std::string> differences(const Recipe& before, const Recipe& after) 
       continue;
     }
     for_each_change(fields_of(old_tags, tag), fields_of(new_tags, tag),
-                    [&](const std::string& name, const std::string* was, const std::string* is) {
+                    [&, &tag = tag](const std::string& name, const std::string* was, const std::string* is) {
                       explain_field(tag, name, was, is, found);
                     });
   }

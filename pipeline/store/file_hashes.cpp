@@ -42,7 +42,9 @@ void on_all_cores(std::size_t count, const Work& work) {
   };
   {
     std::vector<std::jthread> others;
-    for (std::size_t i = 1; i < std::min<std::size_t>(count, std::thread::hardware_concurrency()); ++i) {
+    // Asking for the number of cores reads a file: not for one piece of work.
+    const std::size_t cores = count > 1 ? std::thread::hardware_concurrency() : 1;
+    for (std::size_t i = 1; i < std::min(count, cores); ++i) {
       others.emplace_back(take_turns);
     }
     take_turns();
