@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -31,9 +33,21 @@ std::string aliases_text(const Release& release, const Registry& registry) {
   return join(names, ",");
 }
 
+// First what says most of a model, whatever its task; then the others by name.
+std::vector<std::pair<std::string, double>> metrics_by_weight(const Release& release) {
+  constexpr std::array<std::string_view, 7> weighty = {"accuracy", "f1_macro", "roc_auc", "r2",
+                                                       "mae",      "mse",      "loss"};
+  std::vector<std::pair<std::string, double>> metrics(release.metrics.begin(), release.metrics.end());
+  std::stable_sort(metrics.begin(), metrics.end(), [&](const auto& a, const auto& b) {
+    return std::find(weighty.begin(), weighty.end(), a.first) <
+           std::find(weighty.begin(), weighty.end(), b.first);
+  });
+  return metrics;
+}
+
 std::string shown_metrics(const Release& release, std::size_t most) {
   std::string text;
-  for (const auto& [name, value] : release.metrics) {
+  for (const auto& [name, value] : metrics_by_weight(release)) {
     if (most-- == 0) {
       break;
     }
@@ -105,11 +119,12 @@ int models_show_command(const Invocation& invocation) {
     return 0;
   }
   const auto provenance = nlohmann::ordered_json::parse(release.provenance);
-  fmt::print(
-      "{}\n  published  {}\n  digest     sha256:{}\n  size       {}\n  aliases    {}\n  metrics    {}\n",
-      release.label(), format_time(release.published), release.artifact.digest.hex(),
-      format_bytes(release.artifact.bytes), aliases_text(release, registry),
-      shown_metrics(release, release.metrics.size()));
+  fmt::print("{}\n  published  {}\n  digest     sha256:{}\n  size       {}\n  aliases    {}\n",
+             release.label(), format_time(release.published), release.artifact.digest.hex(),
+             format_bytes(release.artifact.bytes), aliases_text(release, registry));
+  for (const auto& [name, value] : metrics_by_weight(release)) {
+    fmt::print("  metric     {} = {:.4g}\n", printable(name), value);
+  }
   fmt::print("  pipeline   {}\n", provenance.value("pipeline", ""));
   if (provenance.contains("git")) {
     fmt::print("  git        {}\n", provenance["git"].get<std::string>());

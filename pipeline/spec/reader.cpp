@@ -588,7 +588,8 @@ class Reader {
       read_gate(*gate, model);
     }
     for (Step& step : spec_.steps) {
-      if (step.name != model.from.step && step.group != model.from.step) {
+      const bool combination = !step.group.empty() && step.group == model.from.step;
+      if (step.name != model.from.step && !combination) {
         continue;
       }
       if (auto* train = std::get_if<TrainAction>(&step.action)) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "pipeline/base/error.hpp"
+#include "server/model/package_model.hpp"
 #include "server/model/predictor_model.hpp"
 #include "server/model/script_model.hpp"
 
@@ -16,11 +17,9 @@ std::unique_ptr<const Servable> load_model(const std::filesystem::path& director
     case WeightsFormat::torchscript:
       return load_script_model(directory);
     case WeightsFormat::aotinductor:
-      break;
+      return load_package_model(directory);
   }
-  throw Error(fmt::format("{}: this mlpipe-serve does not run packages of AOTInductor",
-                          (directory / model.weights_name).string()),
-              "write TorchScript: torch.jit.script(module.eval()).save(\"model.pt\")");
+  throw Error(fmt::format("{}: a model of no known format", directory.string()));
 }
 
 }  // namespace mlpipe

@@ -123,5 +123,78 @@ TEST_F(Checkpoints, AnotherKeyHasOthers) {
   EXPECT_TRUE(has_checkpoints()) << "of the first";
 }
 
+// The digits example's training without what follows it; `more` are further keys of the step.
+void write_training(const Project& project, const std::string& more) {
+  const fs::path digits = fs::path(MLPIPE_EXAMPLES) / "digits";
+  project.write("data/digits.csv", read_file(digits / "data" / "digits.csv"));
+  const std::string text = read_file(digits / "pipeline.yaml");
+  project.pipeline(text.substr(0, text.find("\n  check:")) + "\n" + more);
+}
+
+std::string model_of(const Json& run) {
+  return digest_of_output(run, "train", "model");
+}
+
+TEST(TrainingWithCheckpoints, GoesOnAfterCtrlCAndEndsInTheSameModel) {
+  Project whole;
+  write_training(whole, "    resources: { cpu: 1 }\n");
+  const Arguments run = {"run", "--json", "--set", "epochs=8"};
+  const std::string wanted = model_of(whole.json(run));
+
+  Project project;
+  write_training(project, "    resources: { cpu: 1 }\n");
+  Background first = project.start(run);
+  wait_until("it has trained two epochs",
+             [&] { return first.error().find("epoch 2/8") != std::string::npos; });
+  first.signal(SIGINT);
+  EXPECT_TRUE(exits(first.wait(), 130));
+  EXPECT_FALSE(fs::is_empty(project.store() / "checkpoints"));
+  const Captured second = project.mlpipe(run);
+  ASSERT_TRUE(exits(second, 0));
+  EXPECT_TRUE(has(second.error, "goes on after epoch "));
+  EXPECT_TRUE(has_not(second.error, "epoch 1/8"));
+  EXPECT_EQ(model_of(Json::parse(second.output)), wanted);
+  EXPECT_TRUE(fs::is_empty(project.store() / "checkpoints"));
+}
+
+TEST(TrainingWithCheckpoints, GoesOnInARetryAfterItWasKilled) {
+  Project project;
+  write_training(project, "    retry: { limit: 1, when: [killed], backoff: 10ms }\n");
+  Background run = project.start({"run", "--set", "epochs=8"});
+  wait_until("it has trained two epochs", [&] { return run.error().find("epoch 2/8") != std::string::npos; });
+  const auto job = fs::directory_iterator(project.store() / "jobs")->path();
+  bool killed = false;
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    const std::string line = read_file_if_exists(entry.path() / "cmdline").value_or("");
+    std::error_code error;
+    if (line.find("mlpipe-train") != std::string::npos &&
+        fs::read_symlink(entry.path() / "cwd", error) == job / "work") {
+      ::kill(std::stoi(entry.path().filename()), SIGKILL);
+      killed = true;
+    }
+  }
+  ASSERT_TRUE(killed);
+  const Captured captured = run.wait();
+  EXPECT_TRUE(exits(captured, 0));
+  EXPECT_TRUE(has(captured.error, "train  retry 1 of 1 in 10 ms: killed by signal 9"));
+  EXPECT_TRUE(has(captured.error, "goes on after epoch "));
+}
+
+TEST(TrainingWithCheckpoints, TwoProcessesTrainTogetherAndGoOn) {
+  Project project;
+  write_training(project, "    processes: 2\n");
+  const Arguments arguments = {"run", "--json", "--set", "epochs=6"};
+  Background first = project.start(arguments);
+  wait_until("they have trained two epochs",
+             [&] { return first.error().find("epoch 2/6") != std::string::npos; });
+  first.signal(SIGINT);
+  EXPECT_TRUE(exits(first.wait(), 130));
+  const Captured second = project.mlpipe(arguments);
+  ASSERT_TRUE(exits(second, 0));
+  EXPECT_TRUE(has(second.error, "[0] "));
+  EXPECT_TRUE(has(second.error, "goes on after epoch "));
+  EXPECT_TRUE(has(second.error, "2 processes"));
+}
+
 }  // namespace
 }  // namespace mlpipe

@@ -37,6 +37,7 @@ TEST(Models, ListAndShow) {
   EXPECT_EQ(project.json({"models", "show", "tiny", "--json"}), list[1]);
   const Captured text = project.mlpipe({"models", "show", "tiny:1"});
   EXPECT_TRUE(has(text.output, "param      color = red\n"));
+  EXPECT_TRUE(has(text.output, "metric     accuracy = "));
   EXPECT_TRUE(has(text.output, release.at("digest")));
 }
 

@@ -8,8 +8,10 @@
 namespace mlpipe {
 namespace {
 
+// In the environment that a job has.
 bool python_can(const std::string& statement) {
-  Command command;
+  const Project project;
+  Command command = project.command({});
   command.arguments = {"python3", "-c", statement};
   try {
     return run_and_capture(command).ending.succeeded();

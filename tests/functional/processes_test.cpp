@@ -79,7 +79,7 @@ TEST(Processes, AllEndByCtrlCAndGoOnWithoutMlpipe) {
 steps:
   train:
     run: |
-      echo $$ > @SIDE@/pid.$RANK; touch @SIDE@/begun.$RANK; echo train >> @SIDE@/runs
+      echo train >> @SIDE@/runs; echo $$ > @SIDE@/pid.$RANK; touch @SIDE@/begun.$RANK
       while [ ! -e @SIDE@/go ]; do sleep 0.02; done
     processes: 2
 )");
