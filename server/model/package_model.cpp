@@ -1,10 +1,12 @@
 #include "server/model/package_model.hpp"
 
+#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <utility>
 
 #include "pipeline/base/error.hpp"
+#include "pipeline/base/process.hpp"
 #include "server/model/forward_model.hpp"
 
 #if __has_include(<torch/csrc/inductor/aoti_package/model_package_loader.h>)
@@ -20,14 +22,20 @@ namespace {
 
 using Package = torch::inductor::AOTIModelPackageLoader;
 
+// Packages ask the loader for "libtorch.so", which is satisfied once a library of that name is there.
+void bring_library_name() {
+  const auto library =
+      path_of_own_executable().parent_path().parent_path() / "lib" / "mlpipe" / "package" / "libtorch.so";
+  ::dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL);  // where it is missing, loading the package says so
+}
+
 std::shared_ptr<Package> open_package(const std::string& path) {
+  bring_library_name();
   try {
     return std::make_shared<Package>(path);
   } catch (const std::exception& error) {
     throw Error(fmt::format("{}: libtorch cannot load it: {}", path, line_of(error)),
-                "compile it on a machine of this kind, with the PyTorch that mlpipe-serve has; when it "
-                "misses libtorch.so, "
-                "see docs/models.md");
+                "compile it on a machine of this kind, with the PyTorch that mlpipe-serve has");
   }
 }
 

@@ -127,7 +127,8 @@ TEST(Serving, PredictRefusesWhatIsWrong) {
   project.run("green");
   const std::vector<std::pair<Arguments, std::string>> cases = {
       {{"predict", "1,2,3"}, "an example has 4 numbers"},
-      {{"predict", "red"}, "neither JSON nor comma-separated numbers"},
+      {{"predict", "red"}, "data[0]: it is a text, not a number"},
+      {{"predict", "{red"}, "neither JSON nor comma-separated values"},
       {{"predict", ""}, ""},
       {{"predict", R"({"dat": [1,2,3,4]})"}, "dat"},
       {{"predict", R"([1,2,3,"4"])"}, "data[3]"},
