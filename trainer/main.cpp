@@ -1,4 +1,4 @@
-// mlpipe-train: a network from YAML, trained on CSV, IDX or NPZ data, written as a model artifact.
+// mlpipe-train: a network from YAML, trained on tables, arrays or images, written as a model artifact.
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 
