@@ -86,6 +86,7 @@ steps:
     EXPECT_EQ(state_of(report, "count"), "blocked");
     EXPECT_EQ(project_.runs("other"), 1U);
     EXPECT_TRUE(fs::is_empty(project_.store() / "jobs"));
+    project_.wait_for_removals();
     for (const auto& entry : fs::recursive_directory_iterator(project_.store())) {
       if (entry.is_regular_file() && !entry.path().filename().string().starts_with("index.sqlite")) {
         EXPECT_TRUE(has_not(read_file(entry.path()), "row 0\n")) << entry.path();

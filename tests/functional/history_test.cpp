@@ -288,6 +288,7 @@ steps:
 
 TEST_F(Told, ACopyOfTheProjectKeepsEveryHit) {
   run();
+  project_.wait_for_removals();
   const fs::path copy = project_.elsewhere() / "copy";
   fs::copy(project_.folder(), copy, fs::copy_options::recursive);
   const Captured there = project_.mlpipe_in(copy, {"run"});

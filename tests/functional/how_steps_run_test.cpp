@@ -314,6 +314,7 @@ steps:
   EXPECT_TRUE(has(captured.error, "the token is ***"));
   EXPECT_TRUE(has_not(captured.error, value));
   EXPECT_EQ(project.mlpipe({"logs", "use"}).output, "the token is ***\n");
+  project.wait_for_removals();
   EXPECT_EQ(files_with(project.store(), value), std::vector<std::string>{});
 
   // Another value runs nothing again, and for a step that does not run no value is needed.

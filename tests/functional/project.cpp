@@ -195,6 +195,11 @@ void Project::wait_for_side(const std::string& name) const {
   wait_until(name + " is there", [&] { return fs::exists(side(name)); });
 }
 
+void Project::wait_for_removals() const {
+  const fs::path trash = store() / "trash";
+  wait_until(trash.string() + " is empty", [&] { return !fs::exists(trash) || fs::is_empty(trash); });
+}
+
 std::vector<std::string> Project::listing() const {
   std::vector<std::string> paths;
   for (fs::recursive_directory_iterator entry(folder_), end; entry != end; ++entry) {

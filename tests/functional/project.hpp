@@ -84,6 +84,9 @@ class Project {
   void touch_side(const std::string& name) const;
   void wait_for_side(const std::string& name) const;
 
+  // Waits until what runs left to be removed behind them is gone: before anything walks over the store's files.
+  void wait_for_removals() const;
+
   // Every path below the project, without its store.
   std::vector<std::string> listing() const;
 

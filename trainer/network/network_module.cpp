@@ -4,7 +4,6 @@
 #include <torch/nn/modules/activation.h>
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/conv.h>
-#include <torch/nn/modules/dropout.h>
 #include <torch/nn/modules/embedding.h>
 #include <torch/nn/modules/linear.h>
 #include <torch/nn/modules/normalization.h>
@@ -15,6 +14,7 @@
 
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/text.hpp"
+#include "trainer/network/dropout_module.hpp"
 
 namespace mlpipe {
 namespace {
@@ -103,7 +103,7 @@ class Appender {
     }
   }
   void operator()(const LayerNorm&) { append(nn::LayerNorm(nn::LayerNormOptions(layer_.input))); }
-  void operator()(const Dropout& dropout) { append(nn::Dropout(nn::DropoutOptions(dropout.rate))); }
+  void operator()(const Dropout& dropout) { append(std::make_shared<DropoutModule>(dropout.rate)); }
   void operator()(const Embedding& embedding) {
     module_.push_back(
         std::make_shared<EmbeddingModule>(nn::EmbeddingOptions(embedding.count, embedding.size)));
@@ -176,7 +176,10 @@ void use_channels_last(nn::Sequential& module) {
   const torch::NoGradGuard no_grad;
   for (torch::Tensor& parameter : module->parameters()) {
     if (parameter.dim() == 4) {
-      parameter.set_data(parameter.contiguous(torch::MemoryFormat::ChannelsLast));
+      // Not contiguous(): with one input channel both formats are the same bytes, and libtorch goes by the
+      // strides.
+      parameter.set_data(parameter.to(parameter.options(), /*non_blocking=*/false, /*copy=*/true,
+                                      torch::MemoryFormat::ChannelsLast));
     }
   }
 }
