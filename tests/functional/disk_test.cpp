@@ -70,6 +70,7 @@ TEST(Disk, AFullOneIsSaidAndWhatWasRecordedStays) {
     GTEST_SKIP() << "this process may not mount a small disk: " << project.reason();
   }
   ASSERT_TRUE(exits(project.mlpipe({"run"}), 0));
+  project.wait_for_removals();
   project.fill();
   const std::vector<std::string> before = store_listing(project);
   project.expect_readable();
@@ -91,6 +92,7 @@ TEST(Disk, OneThatCannotBeWrittenIsSaidAndCanBeRead) {
     GTEST_SKIP() << "this process may not mount a small disk: " << project.reason();
   }
   ASSERT_TRUE(exits(project.mlpipe({"run"}), 0));
+  project.wait_for_removals();
   project.make_read_only();
   project.expect_readable();
   for (const char* n : {"1", "2"}) {
@@ -107,6 +109,7 @@ TEST(Disk, AStoreOfANewerVersionIsLeftAlone) {
   Project project;
   project.pipeline("name: newer\nsteps: { a: { run: echo 1 > out, outs: [out] } }\n");
   ASSERT_TRUE(exits(project.mlpipe({"run"}), 0));
+  project.wait_for_removals();
   write_file_atomically(project.store() / "format", "mlpipe-store 2\n");
   const std::vector<std::string> before = store_listing(project);
   for (const char* command : {"run", "plan", "status"}) {
@@ -129,6 +132,7 @@ TEST(Disk, APlanWritesNothingAtAll) {
   EXPECT_FALSE(fs::exists(project.store()));
 
   ASSERT_TRUE(exits(project.mlpipe({"run"}), 0));
+  project.wait_for_removals();
   project.write("data.txt", "2");
   const std::vector<std::string> before = store_listing(project);
   EXPECT_EQ(state_of(project.json({"plan", "--json"}), "a"), "run");

@@ -81,7 +81,6 @@ std::size_t results_of(const Project& project, const std::string& step) {
 }
 
 std::vector<std::string> store_listing(const Project& project) {
-  project.wait_for_removals();
   std::vector<std::string> lines;
   for (const auto& entry : fs::recursive_directory_iterator(project.store())) {
     struct stat status {};
