@@ -74,7 +74,7 @@ FileDescriptor socket_for(const std::optional<int>& inherited, const std::string
 }
 
 HttpHandler handler_of(const Router& router) {
-  return {[&router](const Request& request) { return router.answer(request); },
+  return {[&router](const Request& request, const Respond& respond) { router.answer(request, respond); },
           [&router](int status, std::string_view why) { return router.refuse(status, why); }};
 }
 
@@ -91,7 +91,10 @@ void serve(const ServeOptions& options, StopSignal& stop_signal) {
   const SocketAddress address = address_of(socket);
   const SocketAddress admin_address = address_of(admin_socket);
 
-  Engine engine(load_model);
+  EngineOptions engine_options;
+  engine_options.threads = options.threads;
+  engine_options.limits.instances = options.threads;
+  Engine engine(load_model, engine_options);
   Metrics metrics;
   const Router public_routes = public_router(engine, metrics);
   const Router admin_routes =
@@ -122,6 +125,7 @@ void serve(const ServeOptions& options, StopSignal& stop_signal) {
   log_info("stop", {{"grace", format_duration(options.grace)}});
   engine.begin_draining();
   server.stop(options.grace);
+  engine.finish();
   admin.stop(std::min<std::chrono::milliseconds>(options.grace, std::chrono::seconds(1)));
   log_info("stopped");
 }

@@ -2,9 +2,100 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <utility>
 
+#include "pipeline/base/text.hpp"
+
 namespace mlpipe {
+namespace {
+
+constexpr const char* latest = "latest";
+
+ServedModel::Version* version_of(ServedModel& model, const std::string& label) {
+  for (ServedModel::Version& each : model.versions) {
+    if (each.version->label() == label) {
+      return &each;
+    }
+  }
+  return nullptr;
+}
+
+// A label, or what an alias stands for.
+ServedModel::Version& named_version(ServedModel& model, const std::string& name) {
+  if (ServedModel::Version* labelled = version_of(model, name)) {
+    return *labelled;
+  }
+  const auto alias = model.aliases.find(name);
+  if (alias != model.aliases.end()) {
+    if (ServedModel::Version* found = version_of(model, alias->second)) {
+      return *found;
+    }
+  }
+  if (name == latest) {
+    return model.versions.back();
+  }
+  std::vector<std::string> labels;
+  for (const ServedModel::Version& each : model.versions) {
+    labels.push_back("'" + each.version->label() + "'");
+  }
+  throw UnknownModel(fmt::format("version: '{}' of '{}' is not loaded, {} {}", name, model.name,
+                                 join(labels, ", "), labels.size() == 1 ? "is" : "are"));
+}
+
+// nginx's smooth weighted round robin (ngx_http_upstream_round_robin.c): every version gets its share
+// exactly, evenly spread.
+const std::shared_ptr<const ModelVersion>& next_by_weight(ServedModel& model) {
+  double total = 0;
+  ServedModel::Version* next = nullptr;
+  for (ServedModel::Version& each : model.versions) {
+    total += each.weight;
+    each.balance += each.weight;
+    if (each.weight > 0 && (next == nullptr || each.balance > next->balance)) {
+      next = &each;
+    }
+  }
+  next->balance -= total;
+  return next->version;
+}
+
+void forget_balances(ServedModel& model) {
+  for (ServedModel::Version& each : model.versions) {
+    each.balance = 0;
+  }
+}
+
+// Takes the new version in; what it displaces goes to `displaced`.
+void take_in(ServedModel& model, const std::shared_ptr<const ModelVersion>& version,
+             Engine::Takeover takeover, std::vector<ServedModel::Version>& displaced) {
+  const bool is_first = model.versions.empty();
+  double weight = is_first ? 1 : 0;
+  if (takeover == Engine::Takeover::replace) {
+    weight = 1;
+    displaced = std::exchange(model.versions, {});
+  } else if (const ServedModel::Version* same = version_of(model, version->label())) {
+    weight = same->weight;
+    displaced.push_back(*same);
+    std::erase_if(model.versions,
+                  [&](const auto& each) { return each.version->label() == version->label(); });
+  }
+  model.versions.push_back({version, weight, 0});
+  forget_balances(model);
+  std::erase_if(model.aliases, [&](const auto& alias) { return version_of(model, alias.second) == nullptr; });
+}
+
+}  // namespace
+
+const std::shared_ptr<const ModelVersion>& ServedModel::main() const {
+  const Version* best = &versions.front();
+  for (const Version& each : versions) {
+    if (each.weight >= best->weight) {
+      best = &each;
+    }
+  }
+  return best->version;
+}
 
 const char* phase_name(EngineState::Phase phase) {
   switch (phase) {
@@ -34,11 +125,19 @@ const char* phase_name(LoadAttempt::Phase phase) {
   return "failed";
 }
 
+Engine::Engine(ModelLoader loader, EngineOptions options)
+    : loader_(std::move(loader)), options_(options), pool_(std::max(1U, options.threads)) {
+  options_.limits.instances = std::clamp(options_.limits.instances, 1U, std::max(1U, options.threads));
+}
+
 std::shared_ptr<const ModelVersion> Engine::load(const std::filesystem::path& directory,
-                                                 const std::string& label) {
+                                                 const std::string& label, Takeover takeover) {
   const std::unique_lock alone(loading_, std::try_to_lock);
   if (!alone.owns_lock()) {
     throw LoadUnderWay("another load is under way", "try again when it has ended");
+  }
+  if (label.empty() || label == latest) {
+    throw UsageError(fmt::format("'{}' cannot be the name of a version", label));
   }
   const auto start = std::chrono::steady_clock::now();
   const auto elapsed = [start] {
@@ -49,12 +148,24 @@ std::shared_ptr<const ModelVersion> Engine::load(const std::filesystem::path& di
     state_.load = {LoadAttempt::Phase::reading, label, directory, "", {}};
   }
   try {
-    auto version = std::make_shared<ModelVersion>(label, directory, loader_(directory));
+    auto version =
+        std::make_shared<ModelVersion>(label, directory, loader_(directory), options_.limits, pool_);
     enter(LoadAttempt::Phase::warming);
     version->warm_up();
-    std::shared_ptr<const ModelVersion> old;  // ends outside of the lock, should it be the last to hold it
+    std::vector<ServedModel::Version>
+        displaced;  // ends outside of the lock, should it be the last to hold it
     const std::lock_guard lock(mutex_);
-    old = std::exchange(state_.current, version);
+    auto model = std::find_if(state_.models.begin(), state_.models.end(),
+                              [&](const ServedModel& each) { return each.name == version->model().name; });
+    if (model == state_.models.end()) {
+      // A model of another name that is to replace what serves is the new default.
+      if (takeover == Takeover::replace && state_.models.size() == 1) {
+        displaced = std::move(state_.models.front().versions);
+        state_.models.clear();
+      }
+      model = state_.models.insert(state_.models.end(), {version->model().name, {}, {}});
+    }
+    take_in(*model, version, takeover, displaced);
     if (state_.phase == EngineState::Phase::starting) {
       state_.phase = EngineState::Phase::serving;
     }
@@ -72,14 +183,84 @@ std::shared_ptr<const ModelVersion> Engine::load(const std::filesystem::path& di
   }
 }
 
+void Engine::unload(const std::string& name, const std::string& label) {
+  std::vector<ServedModel::Version> displaced;
+  const std::lock_guard lock(mutex_);
+  ServedModel& model = find(name);
+  if (label.empty()) {
+    displaced = std::exchange(model.versions, {});
+  } else {
+    const std::string found = named_version(model, label).version->label();
+    const auto gone = std::stable_partition(model.versions.begin(), model.versions.end(),
+                                            [&](const auto& each) { return each.version->label() != found; });
+    displaced.assign(gone, model.versions.end());
+    model.versions.erase(gone, model.versions.end());
+  }
+  if (model.versions.empty()) {
+    state_.models.erase(state_.models.begin() + (&model - state_.models.data()));
+    return;
+  }
+  if (std::none_of(model.versions.begin(), model.versions.end(),
+                   [](const auto& each) { return each.weight > 0; })) {
+    model.versions.back().weight = 1;
+  }
+  forget_balances(model);
+  std::erase_if(model.aliases, [&](const auto& alias) { return version_of(model, alias.second) == nullptr; });
+}
+
+void Engine::set_weights(const std::string& name, const std::map<std::string, double>& weights) {
+  const std::lock_guard lock(mutex_);
+  ServedModel& model = find(name);
+  std::map<std::string, double> by_label;
+  double total = 0;
+  for (const auto& [version, weight] : weights) {
+    if (!std::isfinite(weight) || weight < 0 || weight > 1e6) {
+      throw UsageError(fmt::format("weights.{}: a number from 0 to 1,000,000 is expected", version));
+    }
+    total += weight;
+    by_label[named_version(model, version).version->label()] += weight;
+  }
+  if (total <= 0) {
+    throw UsageError("weights: one of them must be more than 0");
+  }
+  for (ServedModel::Version& each : model.versions) {
+    const auto found = by_label.find(each.version->label());
+    each.weight = found == by_label.end() ? 0 : found->second;
+  }
+  forget_balances(model);
+}
+
+void Engine::set_alias(const std::string& name, const std::string& alias, const std::string& label) {
+  if (alias.empty() || alias == latest) {
+    throw UsageError(fmt::format("alias: '{}' cannot be moved", alias));
+  }
+  const std::lock_guard lock(mutex_);
+  ServedModel& model = find(name);
+  if (version_of(model, alias) != nullptr) {
+    throw UsageError(fmt::format("alias: '{}' is the name of a version", alias));
+  }
+  model.aliases[alias] = named_version(model, label).version->label();
+}
+
+std::shared_ptr<const ModelVersion> Engine::pick(const std::string& name, const std::string& version) {
+  const std::lock_guard lock(mutex_);
+  if (name.empty() && state_.models.empty()) {
+    return nullptr;
+  }
+  ServedModel& model = name.empty() ? state_.models.front() : find(name);
+  return version.empty() ? next_by_weight(model) : named_version(model, version).version;
+}
+
 std::shared_ptr<const ModelVersion> Engine::current() const {
   const std::lock_guard lock(mutex_);
-  return state_.current;
+  return state_.models.empty() ? nullptr : state_.models.front().main();
 }
 
 EngineState Engine::state() const {
   const std::lock_guard lock(mutex_);
-  return state_;
+  EngineState state = state_;
+  state.current = state.models.empty() ? nullptr : state.models.front().main();
+  return state;
 }
 
 void Engine::begin_draining() {
@@ -90,6 +271,24 @@ void Engine::begin_draining() {
 void Engine::enter(LoadAttempt::Phase phase) {
   const std::lock_guard lock(mutex_);
   state_.load.phase = phase;
+}
+
+ServedModel& Engine::find(const std::string& name) {
+  for (ServedModel& model : state_.models) {
+    if (model.name == name) {
+      return model;
+    }
+  }
+  if (state_.models.size() == 1) {
+    throw UnknownModel(
+        fmt::format("model: there is no '{}' here, the model is '{}'", name, state_.models.front().name));
+  }
+  std::vector<std::string> names;
+  for (const ServedModel& model : state_.models) {
+    names.push_back("'" + model.name + "'");
+  }
+  throw UnknownModel(fmt::format("model: there is no '{}' here, there {} {}", name,
+                                 names.empty() ? "is" : "are", names.empty() ? "none" : join(names, ", ")));
 }
 
 }  // namespace mlpipe

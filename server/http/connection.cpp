@@ -1,12 +1,14 @@
 #include "server/http/connection.hpp"
 
 #include <fmt/format.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/write.hpp>
+#include <cerrno>
 #include <string_view>
 #include <utility>
 
@@ -140,14 +142,42 @@ void Connection::answer() {
   const unsigned version = parser_->get().version();
   const bool head_only = parser_->get().method() == http::verb::head;
   const bool keep_alive = parser_->keep_alive();
-  const Request request = request_from(parser_->release());
-  Response response;
+  Request request = request_from(parser_->release());
+  cancellation_.emplace();
+  request.cancelled = cancellation_->get_token();
+  const Respond respond = [self = shared_from_this(), version, keep_alive, head_only](Response response) {
+    // Inline when the strand's own thread answers, which is how most do.
+    asio::dispatch(self->socket_.get_executor(), [self, version, keep_alive, head_only,
+                                                  answered = std::move(response)]() mutable {
+      self->then([&](error_code, std::size_t) {
+        self->send(std::move(answered), version, keep_alive && !self->scope_.stopping, head_only);
+      })({}, 0);
+    });
+  };
   try {
-    response = scope_.handler.answer(request);
+    scope_.handler.answer(std::move(request), respond);
   } catch (const std::exception& failure) {
-    response = scope_.handler.refuse(500, failure.what());
+    respond(scope_.handler.refuse(500, failure.what()));
   }
-  send(std::move(response), version, keep_alive && !scope_.stopping, head_only);
+  if (phase_ == Phase::answering) {
+    watch_for_the_clients_end();
+  }
+}
+
+// A client that hangs up while it is being answered ends its request; one that sends its next request early
+// is looked at no further.
+void Connection::watch_for_the_clients_end() {
+  const auto look = [this](error_code error, std::size_t) {
+    char next = 0;
+    if (phase_ != Phase::answering || error) {
+      return;
+    }
+    const ssize_t peeked = ::recv(socket_.native_handle(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (peeked == 0 || (peeked < 0 && errno != EAGAIN && errno != EINTR)) {
+      cancel_request();
+    }
+  };
+  socket_.async_wait(TransportSocket::wait_read, [next = then(look)](error_code error) { next(error, 0); });
 }
 
 void Connection::refuse(int status, const std::string& why) {

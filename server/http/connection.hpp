@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "server/http/server.hpp"
@@ -48,6 +49,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void serve();
   void turn_away(int status, const std::string& why);
 
+  // For the one thread that is left.
+  void cancel_request() {
+    if (cancellation_) {
+      cancellation_->request_stop();
+    }
+  }
+
   // Ends what the connection is doing when it has taken too long; from any thread.
   void end_if_overdue();
 
@@ -59,6 +67,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void parse_received();
   void receive();
   void answer();
+  void watch_for_the_clients_end();
   void refuse(int status, const std::string& why);
   void send(Response response, unsigned version, bool keep_alive, bool head_only);
   void part();
@@ -78,6 +87,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::beast::flat_buffer received_;
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
   bool header_seen_ = false;
+  std::optional<std::stop_source> cancellation_;  // of the request that is being answered
   Message message_;
   std::size_t held_ = 0;
   std::atomic<Phase> phase_{Phase::idle};

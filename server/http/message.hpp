@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +20,8 @@ struct Request {
   std::string query;   // after the '?'
   std::vector<Header> headers;
   std::string body;
+  // Requested when the client is gone before it was answered: nobody waits for the work any more.
+  std::stop_token cancelled = {};
 
   // The value of the first header of that name, in any case; empty when there is none.
   std::string_view header(std::string_view name) const;
@@ -29,5 +33,8 @@ struct Response {
   std::string body;
   std::vector<Header> headers = {};  // besides Content-Type and Content-Length
 };
+
+// Takes the answer to one request: called once, by any thread, at once or later.
+using Respond = std::function<void(Response)>;
 
 }  // namespace mlpipe

@@ -159,6 +159,9 @@ struct HttpServer::Implementation {
     }
     io.stop();
     workers.clear();
+    for (const std::shared_ptr<Connection>& connection : connections) {
+      connection->cancel_request();
+    }
   }
 
   ConnectionScope scope;

@@ -24,14 +24,16 @@ struct HttpLimits {
 
 // What answers requests. Both are called from several threads at once.
 struct HttpHandler {
-  std::function<Response(const Request&)> answer;
+  // Gives the answer to `respond`, at once or later, from any thread. Runs on a thread of the transport: what
+  // waits in it keeps other connections waiting.
+  std::function<void(Request, Respond)> answer;
   // The answer to what never became a request: malformed, too large, too slow; and the 500 when `answer`
   // throws.
   std::function<Response(int status, std::string_view why)> refuse;
 };
 
-// HTTP/1.1 over one listening socket: asynchronous connections with keep-alive and pipelining. Handlers run
-// on the server's own threads, so `threads` is how many requests are answered at once.
+// HTTP/1.1 over one listening socket: asynchronous connections with keep-alive and pipelining, read and
+// written by `threads` threads.
 class HttpServer {
  public:
   HttpServer(FileDescriptor listening_socket, HttpHandler handler, HttpLimits limits, unsigned threads);
@@ -41,7 +43,8 @@ class HttpServer {
 
   // Accepts what is already queued and no more, answers what is under way and what clients send on
   // connections they keep open within the moment that these are left open, and returns when all is answered
-  // or `grace` is over. May be called once.
+  // or `grace` is over; then requests are cancelled that are still being answered. May be called once.
+  // Whoever answers later must have ended before the server does.
   void stop(std::chrono::milliseconds grace);
 
  private:

@@ -35,7 +35,7 @@ Response respond(const Json& document, int status = 200) {
 }
 
 Json describe(const ModelVersion& version) {
-  const VersionCounts counts = version.counts();
+  const BatchCounts counts = version.counts();
   return {{"model", version.model().name},
           {"version", version.label()},
           {"directory", version.directory().string()},

@@ -3,6 +3,7 @@
 #include <iterator>
 #include <optional>
 
+#include "server/protocol/inference_call.hpp"
 #include "server/protocol/input.hpp"
 #include "server/protocol/json.hpp"
 #include "server/protocol/routes.hpp"
@@ -12,19 +13,8 @@ namespace {
 
 namespace dom = simdjson::dom;
 
-// The version that the path names: the name must be the model's, the version, where there is one, the one
-// that serves.
-std::shared_ptr<const ModelVersion> version_at(const Engine& engine, const PathValues& path) {
-  std::shared_ptr<const ModelVersion> version = serving_version(engine);
-  if (path[0] != version->model().name) {
-    throw RequestError(
-        404, fmt::format("model: there is no '{}' here, the model is '{}'", path[0], version->model().name));
-  }
-  if (path.size() > 1 && path[1] != version->label()) {
-    throw RequestError(404,
-                       fmt::format("version: '{}' does not serve, '{}' does", path[1], version->label()));
-  }
-  return version;
+std::shared_ptr<const ModelVersion> version_at(Engine& engine, const PathValues& path) {
+  return serving_version(engine, path[0], path.size() > 1 ? path[1] : "");
 }
 
 // The targets of a regression are nothing to choose from.
@@ -37,7 +27,7 @@ Response describe_server() {
           R"({"name":"mlpipe-serve","version":")" MLPIPE_VERSION R"(","extensions":[]})"};
 }
 
-Response describe_model(const Engine& engine, const PathValues& path) {
+Response describe_model(Engine& engine, const PathValues& path) {
   const std::shared_ptr<const ModelVersion> version = version_at(engine, path);
   const Model& model = version->model();
   JsonBuffer out;
@@ -55,7 +45,7 @@ Response describe_model(const Engine& engine, const PathValues& path) {
   return json_response(out);
 }
 
-Response model_ready(const Engine& engine, const PathValues& path) {
+Response model_ready(Engine& engine, const PathValues& path) {
   const std::shared_ptr<const ModelVersion> version = version_at(engine, path);
   JsonBuffer out;
   append_raw(out, R"({"name":)");
@@ -190,52 +180,38 @@ WantedOutputs read_outputs(const Model& model, const JsonField& field) {
   return wanted.scores || wanted.label ? wanted : all;
 }
 
-Response answer_inference(const ModelVersion& version, const Request& request) {
-  require_json_type(request);
-  if (!request.header("Inference-Header-Content-Length").empty()) {
-    throw RequestError(400, "Inference-Header-Content-Length: binary tensors are not spoken here, send JSON");
-  }
-  const JsonBody body(request);
-  const auto fields = JsonBody::fields(body.object(), "", {"inputs", "outputs", "id", "parameters"});
+struct InferRequest {
   std::optional<std::string> id;
-  if (fields[2]) {
-    id = read_text(*fields[2], "id");
-  }
-  require_object_if_any(fields[3], "parameters");
-  const Model& model = version.model();
-  const WantedOutputs wanted = read_outputs(model, fields[1]);
-  const Input input = read_input(model, required_list(fields[0], "inputs"));
-  std::vector<float> scores;
-  try {
-    scores = version.predict(input.rows, input.count);
-  } catch (const UnscorableExample& failure) {
-    throw RequestError(400, fmt::format("inputs[0].data: example {}: {}: {}", failure.index(), failure.what(),
-                                        failure.hint()));
-  }
+  WantedOutputs wanted;
+  std::size_t count = 0;
+};
 
+Response write_inference(const ModelVersion& version, const InferRequest& request,
+                         std::span<const float> scores) {
+  const Model& model = version.model();
   JsonBuffer out;
   append_raw(out, R"({"model_name":)");
   append_text(out, model.name);
   append_raw(out, R"(,"model_version":)");
   append_text(out, version.label());
-  if (id) {
+  if (request.id) {
     append_raw(out, R"(,"id":)");
-    append_text(out, *id);
+    append_text(out, *request.id);
   }
   append_raw(out, R"(,"outputs":[)");
   const std::size_t classes = model.labels.size();
-  if (wanted.scores) {
+  if (request.wanted.scores) {
     fmt::format_to(std::back_inserter(out), R"({{"name":"scores","datatype":"FP32","shape":[{},{}],"data":)",
-                   input.count, classes);
+                   request.count, classes);
     append_numbers(out, scores);
-    append_raw(out, wanted.label ? "}," : "}");
+    append_raw(out, request.wanted.label ? "}," : "}");
   }
-  if (wanted.label) {
+  if (request.wanted.label) {
     fmt::format_to(std::back_inserter(out), R"({{"name":"label","datatype":"BYTES","shape":[{}],"data":[)",
-                   input.count);
-    for (std::size_t i = 0; i < input.count; ++i) {
+                   request.count);
+    for (std::size_t i = 0; i < request.count; ++i) {
       append_raw(out, i > 0 ? "," : "");
-      append_text(out, model.labels[best_label(std::span(scores).subspan(i * classes, classes))]);
+      append_text(out, model.labels[best_label(scores.subspan(i * classes, classes))]);
     }
     append_raw(out, "]}");
   }
@@ -243,14 +219,36 @@ Response answer_inference(const ModelVersion& version, const Request& request) {
   return json_response(out);
 }
 
-Response infer(const Engine& engine, const Request& request, const PathValues& path) {
-  const std::shared_ptr<const ModelVersion> version = version_at(engine, path);
-  try {
-    return answer_inference(*version, request);
-  } catch (...) {
-    version->count_failure();
-    throw;
+InferenceCall read_inference(const std::shared_ptr<const ModelVersion>& version, const Request& request) {
+  require_json_type(request);
+  if (!request.header("Inference-Header-Content-Length").empty()) {
+    throw RequestError(400, "Inference-Header-Content-Length: binary tensors are not spoken here, send JSON");
   }
+  const JsonBody body(request);
+  const auto fields = JsonBody::fields(body.object(), "", {"inputs", "outputs", "id", "parameters"});
+  InferRequest asked;
+  if (fields[2]) {
+    asked.id = read_text(*fields[2], "id");
+  }
+  require_object_if_any(fields[3], "parameters");
+  const Model& model = version->model();
+  asked.wanted = read_outputs(model, fields[1]);
+  Input input = read_input(model, required_list(fields[0], "inputs"));
+  asked.count = input.count;
+  InferenceCall call;
+  call.rows = std::move(input.rows);
+  call.count = input.count;
+  call.place = [](std::size_t example) { return fmt::format("inputs[0].data: example {}", example); };
+  call.write = [version, asked = std::move(asked)](const Inference& inference) {
+    return write_inference(*version, asked, inference.scores);
+  };
+  return call;
+}
+
+void infer(Engine& engine, const Request& request, const PathValues& path, const Respond& respond) {
+  const std::shared_ptr<const ModelVersion> version = version_at(engine, path);
+  answer_inference(
+      version, request, [&] { return read_inference(version, request); }, respond);
 }
 
 }  // namespace
@@ -265,8 +263,9 @@ std::vector<Route> inference_routes(Engine& engine) {
     routes.push_back({"GET", model + "/ready", [&engine](const Request&, const PathValues& path) {
                         return model_ready(engine, path);
                       }});
-    routes.push_back({"POST", model + "/infer", [&engine](const Request& request, const PathValues& path) {
-                        return infer(engine, request, path);
+    routes.push_back({"POST", model + "/infer",
+                      [&engine](const Request& request, const PathValues& path, const Respond& respond) {
+                        infer(engine, request, path, respond);
                       }});
   }
   return routes;

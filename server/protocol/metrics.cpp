@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <array>
 #include <cmath>
 #include <fstream>
 #include <map>
@@ -40,28 +41,72 @@ double seconds_since_epoch(std::chrono::system_clock::time_point time) {
   return std::chrono::duration<double>(time.time_since_epoch()).count();
 }
 
-// Triton's names, so that its dashboards work here.
-void add_version(std::vector<MetricFamily>& families, const ModelVersion& version) {
-  const VersionCounts counts = version.counts();
-  const auto labels = [&version] {
-    return Labels{{"model", version.model().name}, {"version", version.label()}};
-  };
-  const auto counter = [&](const char* name, const char* help, double value) {
-    add(families, MetricType::Counter, name, help, value, labels());
-  };
-  counter("nv_inference_request_success", "Inference requests that were answered",
-          static_cast<double>(counts.requests));
-  counter("nv_inference_request_failure", "Inference requests that were turned down",
-          static_cast<double>(counts.failures));
-  counter("nv_inference_count", "Examples that were computed", static_cast<double>(counts.examples));
-  counter("nv_inference_exec_count", "Forward calls", static_cast<double>(counts.executions));
-  counter("nv_inference_compute_infer_duration_us", "Time in forward calls, in microseconds",
-          std::floor(static_cast<double>(counts.computing.count()) / 1e3));
-  Labels about = labels();
-  about.push_back({"digest", version.digest().hex()});
-  add(families, MetricType::Gauge, "mlpipe_model_info", "The version that serves", 1, std::move(about));
-  add(families, MetricType::Gauge, "mlpipe_model_loaded_timestamp_seconds", "When that version was ready",
-      seconds_since_epoch(version.loaded_at()), labels());
+double count_of(std::uint64_t count) {
+  return static_cast<double>(count);
+}
+
+double microseconds(std::chrono::nanoseconds duration) {
+  return std::floor(static_cast<double>(duration.count()) / 1e3);
+}
+
+// What is said of every version. Triton's names where it has one, so that its dashboards work here.
+struct VersionFamily {
+  const char* name;
+  const char* help;
+  MetricType type;
+  double (*value)(const BatchCounts& counts);
+};
+
+constexpr std::array version_families = {
+    VersionFamily{"nv_inference_request_success", "Inference requests that were answered",
+                  MetricType::Counter, [](const BatchCounts& counts) { return count_of(counts.requests); }},
+    VersionFamily{"nv_inference_request_failure", "Inference requests that were turned down",
+                  MetricType::Counter, [](const BatchCounts& counts) { return count_of(counts.failures); }},
+    VersionFamily{"nv_inference_count", "Examples that were computed", MetricType::Counter,
+                  [](const BatchCounts& counts) { return count_of(counts.examples); }},
+    VersionFamily{"nv_inference_exec_count", "Forward calls", MetricType::Counter,
+                  [](const BatchCounts& counts) { return count_of(counts.executions); }},
+    VersionFamily{"nv_inference_request_duration_us", "Time from requests to their scores, in microseconds",
+                  MetricType::Counter,
+                  [](const BatchCounts& counts) { return microseconds(counts.answering); }},
+    VersionFamily{"nv_inference_queue_duration_us", "Time that requests waited, in microseconds",
+                  MetricType::Counter, [](const BatchCounts& counts) { return microseconds(counts.queued); }},
+    VersionFamily{"nv_inference_compute_infer_duration_us", "Time in forward calls, in microseconds",
+                  MetricType::Counter,
+                  [](const BatchCounts& counts) { return microseconds(counts.computing); }},
+    VersionFamily{"nv_inference_pending_request_count", "Examples that wait", MetricType::Gauge,
+                  [](const BatchCounts& counts) { return count_of(counts.waiting); }},
+};
+
+Labels labels_of(const ModelVersion& version) {
+  return {{"model", version.model().name}, {"version", version.label()}};
+}
+
+void add_versions(std::vector<MetricFamily>& families, const std::vector<ServedModel>& models) {
+  std::vector<std::pair<ServedModel::Version, BatchCounts>> versions;
+  for (const ServedModel& model : models) {
+    for (const ServedModel::Version& each : model.versions) {
+      versions.emplace_back(each, each.version->counts());
+    }
+  }
+  for (const VersionFamily& family : version_families) {
+    for (const auto& [each, counts] : versions) {
+      add(families, family.type, family.name, family.help, family.value(counts), labels_of(*each.version));
+    }
+  }
+  for (const auto& [each, counts] : versions) {
+    Labels about = labels_of(*each.version);
+    about.push_back({"digest", each.version->digest().hex()});
+    add(families, MetricType::Gauge, "mlpipe_model_info", "Versions that are loaded", 1, std::move(about));
+  }
+  for (const auto& [each, counts] : versions) {
+    add(families, MetricType::Gauge, "mlpipe_model_weight", "The version's share of its model's traffic",
+        each.weight, labels_of(*each.version));
+  }
+  for (const auto& [each, counts] : versions) {
+    add(families, MetricType::Gauge, "mlpipe_model_loaded_timestamp_seconds", "When the version was ready",
+        seconds_since_epoch(each.version->loaded_at()), labels_of(*each.version));
+  }
 }
 
 void add_process(std::vector<MetricFamily>& families) {
@@ -124,9 +169,7 @@ std::string Metrics::text(const EngineState& engine) const {
   std::vector<MetricFamily> families = collected_->registry.Collect();
   add(families, MetricType::Gauge, "mlpipe_http_requests_in_flight", "Requests that are being answered",
       static_cast<double>(in_flight_));
-  if (engine.current) {
-    add_version(families, *engine.current);
-  }
+  add_versions(families, engine.models);
   const char* loads = "mlpipe_model_loads_total";
   const char* loads_help = "Model versions that were loaded, by how it ended";
   add(families, MetricType::Counter, loads, loads_help, static_cast<double>(engine.loads_succeeded),

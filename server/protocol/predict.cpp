@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "server/page/page.hpp"
+#include "server/protocol/inference_call.hpp"
 #include "server/protocol/input.hpp"
 #include "server/protocol/json.hpp"
 #include "server/protocol/routes.hpp"
@@ -111,34 +112,19 @@ std::span<const Column> rows_of_table(const Model& model) {
   return model.input_shape.size() == 1 ? std::span<const Column>(model.columns) : std::span<const Column>();
 }
 
-Response answer_prediction(const ModelVersion& version, const Request& request) {
-  require_json_type(request);
-  const JsonBody body(request);
-  const auto data = JsonBody::fields(body.object(), "", {"data"})[0];
-  if (!data) {
-    throw RequestError(400, R"(data: it is missing, send {"data": [numbers]})");
-  }
-  const Examples examples =
-      examples_from(version.model(), read_numbers(*data, "data", rows_of_table(version.model())));
-  require_indices(version.model(), examples.rows, "data");
-  std::vector<float> scores;
-  try {
-    scores = version.predict(examples.rows, examples.count);
-  } catch (const UnscorableExample& failure) {
-    const std::string place = examples.is_batch ? fmt::format("data[{}]", failure.index()) : "data";
-    throw RequestError(400, fmt::format("{}: {}: {}", place, failure.what(), failure.hint()));
-  }
+Response write_prediction(const ModelVersion& version, std::size_t count, bool is_batch,
+                          std::span<const float> scores) {
   const Model& model = version.model();
   const bool numbers = are_numbers(model.labels);
   JsonBuffer out;
   const auto append_answer = [&](std::size_t example) {
-    const auto row = std::span(scores).subspan(example * model.labels.size(), model.labels.size());
+    const auto row = scores.subspan(example * model.labels.size(), model.labels.size());
     model.task == Task::regression ? append_targets(out, row) : append_choice(out, model, numbers, row);
   };
   out.push_back('{');
-  if (examples.is_batch) {
+  if (is_batch) {
     append_raw(out, R"("predictions":[)");
-    for (std::size_t i = 0; i < examples.count; ++i) {
+    for (std::size_t i = 0; i < count; ++i) {
       append_raw(out, i > 0 ? ",{" : "{");
       append_answer(i);
       out.push_back('}');
@@ -153,19 +139,40 @@ Response answer_prediction(const ModelVersion& version, const Request& request) 
   return json_response(out);
 }
 
-Response predict(const Engine& engine, const Request& request) {
-  const std::shared_ptr<const ModelVersion> version = serving_version(engine);
-  try {
-    return answer_prediction(*version, request);
-  } catch (...) {
-    version->count_failure();
-    throw;
+InferenceCall read_prediction(const std::shared_ptr<const ModelVersion>& version, const Request& request) {
+  require_json_type(request);
+  const JsonBody body(request);
+  const auto data = JsonBody::fields(body.object(), "", {"data"})[0];
+  if (!data) {
+    throw RequestError(400, R"(data: it is missing, send {"data": [numbers]})");
   }
+  Examples examples =
+      examples_from(version->model(), read_numbers(*data, "data", rows_of_table(version->model())));
+  require_indices(version->model(), examples.rows, "data");
+  InferenceCall call;
+  call.rows = std::move(examples.rows);
+  call.count = examples.count;
+  call.place = [is_batch = examples.is_batch](std::size_t example) {
+    return is_batch ? fmt::format("data[{}]", example) : std::string("data");
+  };
+  call.write = [version, count = examples.count, is_batch = examples.is_batch](const Inference& inference) {
+    return write_prediction(*version, count, is_batch, inference.scores);
+  };
+  return call;
+}
+
+void predict(Engine& engine, const Request& request, const Respond& respond) {
+  const std::shared_ptr<const ModelVersion> version = serving_version(engine);
+  answer_inference(
+      version, request, [&] { return read_prediction(version, request); }, respond);
 }
 
 // What a form or a drawing area for the model needs to know.
 Response describe_model(const Engine& engine) {
-  const std::shared_ptr<const ModelVersion> version = serving_version(engine);
+  const std::shared_ptr<const ModelVersion> version = engine.current();
+  if (!version) {
+    throw RequestError(503, "the server is starting and has no model yet, try again");
+  }
   const Model& model = version->model();
   JsonBuffer out;
   out.push_back('{');
@@ -224,7 +231,9 @@ Response show_page(const Engine& engine) {
 
 std::vector<Route> predict_routes(Engine& engine) {
   return {{"POST", "/predict",
-           [&engine](const Request& request, const PathValues&) { return predict(engine, request); }},
+           [&engine](const Request& request, const PathValues&, const Respond& respond) {
+             predict(engine, request, respond);
+           }},
           {"GET", "/model", [&engine](const Request&, const PathValues&) { return describe_model(engine); }},
           {"GET", "/", [&engine](const Request&, const PathValues&) { return show_page(engine); }}};
 }

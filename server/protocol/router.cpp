@@ -9,6 +9,7 @@
 
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/text.hpp"
+#include "server/engine/batcher.hpp"
 #include "server/log.hpp"
 #include "server/protocol/input.hpp"
 #include "server/protocol/json.hpp"
@@ -69,7 +70,46 @@ std::optional<PathValues> match(const std::vector<std::string>& pattern,
   return values;
 }
 
+// For a path that is unknown, or that takes other methods.
+Response response_to_unknown(const Request& request, const std::vector<std::string>& allowed) {
+  const std::string shown_path = printable(request.path.substr(0, 200));
+  if (allowed.empty()) {
+    return error_response(404, fmt::format("path: {} is unknown here", shown_path));
+  }
+  Response response =
+      error_response(405, fmt::format("method: {} takes {}, not {}", shown_path, join(allowed, " or "),
+                                      printable(request.method.substr(0, 20))));
+  response.headers.push_back({"Allow", join(allowed, ", ")});
+  return response;
+}
+
 }  // namespace
+
+Route::Route(std::string wanted_method, std::string wanted_pattern, AnswerAtOnce at_once)
+    : method(std::move(wanted_method)),
+      pattern(std::move(wanted_pattern)),
+      answer([at_once = std::move(at_once)](const Request& request, const PathValues& values,
+                                            const Respond& respond) { respond(at_once(request, values)); }) {}
+
+Route::Route(std::string wanted_method, std::string wanted_pattern, AnswerLater later)
+    : method(std::move(wanted_method)), pattern(std::move(wanted_pattern)), answer(std::move(later)) {}
+
+Response response_to(const std::exception_ptr& failure, const std::string& pattern) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const RequestError& error) {
+    return error_response(error.status(), error.what());
+  } catch (const QueueFull& error) {
+    Response response = error_response(503, error.what());
+    response.headers.push_back({"Retry-After", "1"});
+    return response;
+  } catch (const DeadlineExceeded& error) {
+    return error_response(504, error.what());
+  } catch (const std::exception& error) {
+    log_error("request failed", {{"path", pattern}, {"error", error.what()}});
+    return error_response(500, error.what());
+  }
+}
 
 Router::Router(std::vector<Route> routes, Metrics& metrics) : metrics_(metrics) {
   for (Route& route : routes) {
@@ -78,21 +118,23 @@ Router::Router(std::vector<Route> routes, Metrics& metrics) : metrics_(metrics) 
   }
 }
 
-Response Router::answer(const Request& request) const {
+void Router::answer(const Request& request, const Respond& respond) const {
   const auto start = std::chrono::steady_clock::now();
-  const Metrics::InFlight counted(metrics_);
-  std::string pattern = "other";
-  Response response;
-  try {
-    response = dispatch(request, pattern);
-  } catch (const RequestError& failure) {
-    response = error_response(failure.status(), failure.what());
-  } catch (const std::exception& failure) {
-    log_error("request failed", {{"path", pattern}, {"error", failure.what()}});
-    response = error_response(500, failure.what());
+  const Found found = find(request);
+  const auto counted = [this, start, respond, pattern = found.pattern,
+                        in_flight = std::make_shared<Metrics::InFlight>(metrics_)](Response response) {
+    metrics_.count_request(pattern, response.status, std::chrono::steady_clock::now() - start);
+    respond(std::move(response));
+  };
+  if (found.entry == nullptr) {
+    counted(response_to_unknown(request, found.allowed));
+    return;
   }
-  metrics_.count_request(pattern, response.status, std::chrono::steady_clock::now() - start);
-  return response;
+  try {
+    found.entry->route.answer(request, found.values, counted);
+  } catch (...) {
+    counted(response_to(std::current_exception(), found.pattern));
+  }
 }
 
 Response Router::refuse(int status, std::string_view why) const {
@@ -104,33 +146,27 @@ Response Router::refuse(int status, std::string_view why) const {
   return response;
 }
 
-Response Router::dispatch(const Request& request, std::string& pattern) const {
+Router::Found Router::find(const Request& request) const {
   const std::vector<std::string> path = split(request.path, '/');
-  std::vector<std::string> allowed;
+  Found found;
   for (const Entry& entry : entries_) {
-    const std::optional<PathValues> values = match(entry.parts, path);
+    std::optional<PathValues> values = match(entry.parts, path);
     if (!values) {
       continue;
     }
     const std::string& method = entry.route.method;
-    pattern = entry.route.pattern;
+    found.pattern = entry.route.pattern;
     if (request.method == method || (method == "GET" && request.method == "HEAD")) {
-      return entry.route.answer(request, *values);
+      found.entry = &entry;
+      found.values = std::move(*values);
+      return found;
     }
-    allowed.push_back(method);
+    found.allowed.push_back(method);
     if (method == "GET") {
-      allowed.emplace_back("HEAD");
+      found.allowed.emplace_back("HEAD");
     }
   }
-  const std::string shown_path = printable(request.path.substr(0, 200));
-  if (allowed.empty()) {
-    return error_response(404, fmt::format("path: {} is unknown here", shown_path));
-  }
-  Response response =
-      error_response(405, fmt::format("method: {} takes {}, not {}", shown_path, join(allowed, " or "),
-                                      printable(request.method.substr(0, 20))));
-  response.headers.push_back({"Allow", join(allowed, ", ")});
-  return response;
+  return found;
 }
 
 }  // namespace mlpipe

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <exception>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -13,20 +14,33 @@ namespace mlpipe {
 // What stood in the path where the route has a "{name}", decoded, in order.
 using PathValues = std::vector<std::string>;
 
+// Answers at once; what it throws becomes the answer, see response_to.
+using AnswerAtOnce = std::function<Response(const Request&, const PathValues&)>;
+// Answers when it can, by `respond`. What it throws before that becomes the answer; what fails later it
+// answers itself, with response_to.
+using AnswerLater = std::function<void(const Request&, const PathValues&, const Respond& respond)>;
+
 struct Route {
-  std::string method;   // "GET", which answers HEAD too, or "POST"
+  Route(std::string method, std::string pattern, AnswerAtOnce answer);
+  Route(std::string method, std::string pattern, AnswerLater answer);
+
+  std::string method;   // "GET", which answers HEAD too, "POST" or "DELETE"
   std::string pattern;  // "/v2/models/{name}/infer"
-  std::function<Response(const Request&, const PathValues&)> answer;
+  AnswerLater answer;
 };
 
-// Finds who answers a request, and turns what they throw into an answer: 404 and 405 for what no route has,
-// RequestError into its status, any other failure into 500. Counts every request. Thread-safe.
+// What a failure is answered with: RequestError with its status, what the engine has no room or no time for
+// with 503 and 504, anything else with 500, which is logged.
+Response response_to(const std::exception_ptr& failure, const std::string& pattern);
+
+// Finds who answers a request, and turns what they throw into an answer; 404 and 405 for what no route has.
+// Counts every request. Thread-safe.
 class Router {
  public:
-  // The metrics must outlive the router.
+  // The metrics must outlive the router and every request.
   Router(std::vector<Route> routes, Metrics& metrics);
 
-  Response answer(const Request& request) const;
+  void answer(const Request& request, const Respond& respond) const;
   // For what the transport turned down before it was a request.
   Response refuse(int status, std::string_view why) const;
 
@@ -36,7 +50,14 @@ class Router {
     std::vector<std::string> parts;
   };
 
-  Response dispatch(const Request& request, std::string& pattern) const;
+  struct Found {
+    const Entry* entry = nullptr;  // null: nobody answers this
+    PathValues values;
+    std::vector<std::string> allowed;  // methods, when the path alone is known
+    std::string pattern = "other";
+  };
+
+  Found find(const Request& request) const;
 
   std::vector<Entry> entries_;
   Metrics& metrics_;

@@ -16,8 +16,14 @@ void append(std::vector<Route>& routes, std::vector<Route> more) {
 
 }  // namespace
 
-std::shared_ptr<const ModelVersion> serving_version(const Engine& engine) {
-  std::shared_ptr<const ModelVersion> version = engine.current();
+std::shared_ptr<const ModelVersion> serving_version(Engine& engine, const std::string& model,
+                                                    const std::string& version_name) {
+  std::shared_ptr<const ModelVersion> version;
+  try {
+    version = engine.pick(model, version_name);
+  } catch (const UnknownModel& failure) {
+    throw RequestError(engine.current() ? 404 : 503, failure.what());
+  }
   if (!version) {
     throw RequestError(503, "the server is starting and has no model yet, try again");
   }

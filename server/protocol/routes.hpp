@@ -38,8 +38,10 @@ std::vector<Route> admin_routes(Engine& engine, Administration administration);
 Router public_router(Engine& engine, Metrics& metrics);
 Router admin_router(Engine& engine, Metrics& metrics, Administration administration);
 
-// Shared by the routes: the version that serves, or RequestError 503.
-std::shared_ptr<const ModelVersion> serving_version(const Engine& engine);
+// Shared by the routes: the version that is to answer, see Engine::pick; RequestError 404 for one that is
+// unknown, 503 while there is none at all.
+std::shared_ptr<const ModelVersion> serving_version(Engine& engine, const std::string& model = "",
+                                                    const std::string& version_name = "");
 
 // The index of the largest score, the first of equals.
 std::size_t best_label(std::span<const float> scores);

@@ -161,7 +161,8 @@ TEST(ModelVersion, ComputesALargeBatchPieceByPieceInOrder) {
     }
     std::atomic<std::size_t>& largest;
   };
-  const ModelVersion version("1", "/models/1", std::make_unique<const Counting>(largest));
+  ThreadPool pool(1);
+  const ModelVersion version("1", "/models/1", std::make_unique<const Counting>(largest), {}, pool);
   constexpr std::size_t count = 1000;
   std::vector<float> rows(count * 4);
   for (std::size_t i = 0; i < count; ++i) {
@@ -179,10 +180,15 @@ TEST(ModelVersion, ComputesALargeBatchPieceByPieceInOrder) {
 }
 
 TEST(ModelVersion, NamesTheExampleThatHasNoFiniteScore) {
+  ThreadPool pool(1);
   const ModelVersion version(
-      "1", "/models/1", std::make_unique<const FakeModel>(small_model(), [](std::span<const float> values) {
-        return std::vector<float>{values[0] < 0 ? std::numeric_limits<float>::infinity() : 0, 0, 0};
-      }));
+      "1", "/models/1",
+      std::make_unique<const FakeModel>(
+          small_model(),
+          [](std::span<const float> values) {
+            return std::vector<float>{values[0] < 0 ? std::numeric_limits<float>::infinity() : 0, 0, 0};
+          }),
+      {}, pool);
   constexpr std::size_t values = 4;
   std::vector<float> rows(100 * values, 1.0F);
   rows[70 * values] = -1;

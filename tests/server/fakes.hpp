@@ -1,12 +1,14 @@
 #pragma once
 
 #include <functional>
+#include <future>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "server/engine/engine.hpp"
+#include "server/protocol/router.hpp"
 
 namespace mlpipe {
 
@@ -65,6 +67,13 @@ inline std::vector<float> first_value_wins(std::span<const float> example) {
   std::vector<float> scores = {0.25F, 0.25F, 0.25F};
   scores[static_cast<std::size_t>(example[0]) % 3] = 0.5F;
   return scores;
+}
+
+// Asks and waits for the answer.
+inline Response ask(const Router& router, const Request& request) {
+  std::promise<Response> answer;
+  router.answer(request, [&answer](Response response) { answer.set_value(std::move(response)); });
+  return answer.get_future().get();
 }
 
 inline ModelLoader loader_of(Model model, FakeModel::Function function) {

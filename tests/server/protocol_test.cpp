@@ -26,12 +26,12 @@ class Protocol : public testing::Test {
   }
 
   Response post(const std::string& path, const std::string& body, std::vector<Header> headers = {}) const {
-    return public_.answer({"POST", path, "", std::move(headers), body});
+    return ask(public_, {"POST", path, "", std::move(headers), body});
   }
-  Response get(const std::string& path) const { return public_.answer({"GET", path, "", {}, ""}); }
+  Response get(const std::string& path) const { return ask(public_, {"GET", path, "", {}, ""}); }
   Response admin(const std::string& method, const std::string& path, const std::string& body = "",
                  const std::string& token = "the-token") const {
-    return admin_.answer({method, path, "", {{"authorization", "Bearer " + token}}, body});
+    return ask(admin_, {method, path, "", {{"authorization", "Bearer " + token}}, body});
   }
 
   Engine engine_;
@@ -172,7 +172,7 @@ TEST_F(Protocol, UnknownPathsAndMethods) {
   EXPECT_EQ(response.headers[0].name, "Allow");
   EXPECT_EQ(response.headers[0].value, "POST");
   EXPECT_EQ(post("/metrics", "").headers.at(0).value, "GET, HEAD");
-  EXPECT_EQ(public_.answer({"HEAD", "/metrics", "", {}, ""}).status, 200);
+  EXPECT_EQ(ask(public_, {"HEAD", "/metrics", "", {}, ""}).status, 200);
   EXPECT_EQ(get("/admin/state").status, 404) << "the public port has no administration";
 }
 
@@ -337,11 +337,11 @@ TEST(ProtocolStarting, Answers503BeforeTheFirstModel) {
   Metrics metrics;
   const Router router = public_router(engine, metrics);
   for (const char* path : {"/v2/health/ready", "/v2/models/small", "/model"}) {
-    EXPECT_EQ(router.answer({"GET", path, "", {}, ""}).status, 503) << path;
+    EXPECT_EQ(ask(router, {"GET", path, "", {}, ""}).status, 503) << path;
   }
-  EXPECT_EQ(router.answer({"POST", "/predict", "", {}, "{}"}).status, 503);
-  EXPECT_EQ(router.answer({"GET", "/v2/health/live", "", {}, ""}).status, 200);
-  EXPECT_EQ(router.answer({"GET", "/metrics", "", {}, ""}).status, 200);
+  EXPECT_EQ(ask(router, {"POST", "/predict", "", {}, "{}"}).status, 503);
+  EXPECT_EQ(ask(router, {"GET", "/v2/health/live", "", {}, ""}).status, 200);
+  EXPECT_EQ(ask(router, {"GET", "/metrics", "", {}, ""}).status, 200);
 }
 
 TEST_F(Protocol, AdministrationWantsTheToken) {
@@ -349,11 +349,11 @@ TEST_F(Protocol, AdministrationWantsTheToken) {
     EXPECT_EQ(admin("GET", "/admin/state", "", token).status, 401) << token;
     EXPECT_EQ(admin("POST", "/admin/stop", "", token).status, 401) << token;
   }
-  EXPECT_EQ(admin_.answer({"POST", "/admin/load", "", {}, "{}"}).status, 401);
+  EXPECT_EQ(ask(admin_, {"POST", "/admin/load", "", {}, "{}"}).status, 401);
   EXPECT_EQ(stops_, 0);
   EXPECT_EQ(admin("GET", "/admin/state").status, 200);
-  EXPECT_EQ(admin_.answer({"GET", "/v2/health/ready", "", {}, ""}).status, 200);
-  EXPECT_EQ(admin_.answer({"GET", "/metrics", "", {}, ""}).status, 200);
+  EXPECT_EQ(ask(admin_, {"GET", "/v2/health/ready", "", {}, ""}).status, 200);
+  EXPECT_EQ(ask(admin_, {"GET", "/metrics", "", {}, ""}).status, 200);
   EXPECT_EQ(admin("POST", "/predict", "{}").status, 404);
 }
 
@@ -400,11 +400,11 @@ TEST(ProtocolLoad, AModelThatCannotBeLoadedIs422AndTheOldOneStays) {
   engine.load("/", "7");
   Metrics metrics;
   const Router router = admin_router(engine, metrics, {"t", [] {}});
-  const Response response = router.answer({"POST",
-                                           "/admin/load",
-                                           "",
-                                           {{"Authorization", "Bearer t"}},
-                                           R"({"directory": "/tmp", "version": "8"})"});
+  const Response response = ask(router, {"POST",
+                                         "/admin/load",
+                                         "",
+                                         {{"Authorization", "Bearer t"}},
+                                         R"({"directory": "/tmp", "version": "8"})"});
   EXPECT_EQ(response.status, 422);
   EXPECT_EQ(error_in(response), "directory: /tmp/model.yaml is missing (train one)");
   EXPECT_EQ(engine.current()->label(), "7");

@@ -19,17 +19,17 @@ class Routes {
   }
 
   Response predict(const std::string& data) const {
-    return router_.answer({"POST", "/predict", "", {}, R"({"data": )" + data + "}"});
+    return ask(router_, {"POST", "/predict", "", {}, R"({"data": )" + data + "}"});
   }
   Response infer(const std::string& data, const std::string& more = "") const {
-    return router_.answer({"POST",
-                           "/v2/models/table/infer",
-                           "",
-                           {},
-                           R"({"inputs": [{"name": "input", "datatype": "FP32", "shape": [1, 2], "data": )" +
-                               data + "}]" + more + "}"});
+    return ask(router_, {"POST",
+                         "/v2/models/table/infer",
+                         "",
+                         {},
+                         R"({"inputs": [{"name": "input", "datatype": "FP32", "shape": [1, 2], "data": )" +
+                             data + "}]" + more + "}"});
   }
-  Response get(const std::string& path) const { return router_.answer({"GET", path, "", {}, ""}); }
+  Response get(const std::string& path) const { return ask(router_, {"GET", path, "", {}, ""}); }
 
  private:
   Engine engine_;

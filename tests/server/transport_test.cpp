@@ -25,13 +25,13 @@ class Transport : public testing::Test {
   void start(HttpLimits limits = {}, unsigned threads = 2) {
     FileDescriptor socket = listen_on("127.0.0.1", 0);
     port_ = address_of(socket).port;
-    server_ =
-        std::make_unique<HttpServer>(std::move(socket),
-                                     HttpHandler{[this](const Request& request) { return answer(request); },
-                                                 [](int status, std::string_view why) {
-                                                   return Response{status, "text/plain", std::string(why)};
-                                                 }},
-                                     limits, threads);
+    server_ = std::make_unique<HttpServer>(
+        std::move(socket),
+        HttpHandler{[this](const Request& request, const Respond& respond) { respond(answer(request)); },
+                    [](int status, std::string_view why) {
+                      return Response{status, "text/plain", std::string(why)};
+                    }},
+        limits, threads);
   }
 
   Response answer(const Request& request) {
@@ -315,8 +315,8 @@ TEST_F(Transport, StopServesWhatIsInTheQueueAlready) {
     queued.back()->send("GET / HTTP/1.1\r\n\r\n");
   }
   HttpServer server(std::move(socket),
-                    {[](const Request&) {
-                       return Response{200, "text/plain", "served"};
+                    {[](const Request&, const Respond& respond) {
+                       respond({200, "text/plain", "served"});
                      },
                      [](int status, std::string_view) {
                        return Response{status, "text/plain", ""};
