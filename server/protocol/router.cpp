@@ -45,8 +45,14 @@ std::optional<std::string> decode(std::string_view text) {
   return decoded;
 }
 
-bool is_variable(const std::string& part) {
-  return part.starts_with('{');
+// What stands in the path for a part of a pattern, "{name}" or "{name}:predict"; nothing where it does not
+// fit.
+std::optional<std::string_view> value_at(std::string_view pattern, std::string_view part) {
+  const std::string_view suffix = pattern.substr(pattern.find('}') + 1);
+  if (part.size() <= suffix.size() || !part.ends_with(suffix)) {
+    return std::nullopt;
+  }
+  return part.substr(0, part.size() - suffix.size());
 }
 
 // The values of the variables when the path fits.
@@ -57,8 +63,9 @@ std::optional<PathValues> match(const std::vector<std::string>& pattern,
   }
   PathValues values;
   for (std::size_t i = 0; i < path.size(); ++i) {
-    if (is_variable(pattern[i]) && !path[i].empty()) {
-      std::optional<std::string> value = decode(path[i]);
+    if (pattern[i].starts_with('{')) {
+      const std::optional<std::string_view> part = value_at(pattern[i], path[i]);
+      std::optional<std::string> value = part ? decode(*part) : std::nullopt;
       if (!value) {
         return std::nullopt;
       }

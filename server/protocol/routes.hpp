@@ -14,8 +14,15 @@ namespace mlpipe {
 
 // The groups of routes that a port can have. Engine and metrics must outlive the routes.
 
-// GET /, the page; GET /model, what the page needs to know of the model; POST /predict.
+// GET /, the page; GET /model, what the page needs to know of the model; POST /predict, and /predict/ for a
+// picture.
 std::vector<Route> predict_routes(Engine& engine);
+
+// POST /classify: a picture's best classes.
+std::vector<Route> classify_routes(Engine& engine);
+
+// GET /v1/models, /v1/models/{name}, POST /v1/models/{name}:predict: KServe's protocol v1.
+std::vector<Route> kserve_routes(Engine& engine);
 
 // GET /v2, /v2/models/…, POST …/infer: the Open Inference Protocol v2 in JSON.
 std::vector<Route> inference_routes(Engine& engine);
