@@ -49,9 +49,10 @@ const std::vector<Layer>& layers() {
         {"server/model", {"pipeline/base", "pipeline/model", "trainer/network", "server/engine"}},
         {"server/protocol",
          {"pipeline/base", "pipeline/model", "server", "server/page", "server/http", "server/engine"}},
+        {"server/filter", {"pipeline/base", "server/http", "server/protocol"}},
         {"server",
          {"pipeline/base", "pipeline/model", "trainer/network", "server/page", "server/http", "server/engine",
-          "server/model", "server/protocol"}},
+          "server/model", "server/protocol", "server/filter"}},
     };
     layers.insert(layers.end(), std::begin(others), std::end(others));
     return layers;
@@ -68,7 +69,7 @@ struct Wrapper {
 const std::vector<Wrapper>& wrappers() {
   static const std::vector<Wrapper> table = {
       {"yaml-cpp/", {"pipeline/base/yaml.cpp"}},
-      {"openssl/", {"pipeline/base/digest.cpp", "server/main.cpp", "server/protocol/admin.cpp"}},
+      {"openssl/", {"pipeline/base/digest.cpp", "server/main.cpp", "server/filter/credentials.cpp"}},
       {"sqlite3.h", {"pipeline/store/database.hpp", "pipeline/store/database.cpp"}},
       {"curl/", {"pipeline/fetch/download.cpp"}},
       {"CLI/",
@@ -79,6 +80,7 @@ const std::vector<Wrapper>& wrappers() {
       {"jerror.h", {"trainer/data/jpeg.cpp"}},
       {"jpeglib.h", {"trainer/data/jpeg.cpp"}},
       {"png.h", {"trainer/data/png.cpp"}},
+      {"zlib.h", {"server/filter/gzip.cpp"}},
       {"torch/", {"trainer/", "server/model/package_model.cpp", "server/model/script_model.cpp"}},
       {"ATen/", {"trainer/"}},
       {"c10/", {"trainer/", "server/model/forward_model.cpp"}},
