@@ -189,7 +189,7 @@ void Connection::send(Response response, unsigned version, bool keep_alive, bool
   enter(Phase::sending);
   message_ = Message(static_cast<http::status>(response.status), version);
   for (const Header& header : response.headers) {
-    message_.set(header.name, header.value);
+    message_.insert(header.name, header.value);
   }
   message_.set(http::field::content_type, response.content_type);
   message_.content_length(response.body.size());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -13,6 +14,15 @@ struct Header {
   std::string value;
 };
 
+// What is said of a request in the log. Who knows something puts it in before the request is answered, and
+// never from two threads at once.
+struct RequestRecord {
+  std::string id;
+  std::string route;  // the route's pattern, never what the client sent
+  std::string model;
+  std::string version;
+};
+
 // One HTTP request, read whole. A value: nothing in it belongs to the transport.
 struct Request {
   std::string method;  // "GET"
@@ -22,6 +32,7 @@ struct Request {
   std::string body;
   // Requested when the client is gone before it was answered: nobody waits for the work any more.
   std::stop_token cancelled = {};
+  std::shared_ptr<RequestRecord> record = {};  // null when nothing is logged
 
   // The value of the first header of that name, in any case; empty when there is none.
   std::string_view header(std::string_view name) const;

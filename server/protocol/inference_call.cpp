@@ -38,6 +38,10 @@ Response written(const InferenceCall& call, const std::exception_ptr& failure, c
 
 void answer_inference(const std::shared_ptr<const ModelVersion>& version, const Request& request,
                       const std::function<InferenceCall()>& read, const Respond& respond) {
+  if (request.record) {
+    request.record->model = version->model().name;
+    request.record->version = version->label();
+  }
   const auto call = std::make_shared<InferenceCall>(read_call(*version, read));
   InferenceTask task;
   task.rows = std::move(call->rows);

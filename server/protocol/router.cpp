@@ -128,6 +128,9 @@ Router::Router(std::vector<Route> routes, Metrics& metrics) : metrics_(metrics) 
 void Router::answer(const Request& request, const Respond& respond) const {
   const auto start = std::chrono::steady_clock::now();
   const Found found = find(request);
+  if (request.record) {
+    request.record->route = found.pattern;
+  }
   const auto counted = [this, start, respond, pattern = found.pattern,
                         in_flight = std::make_shared<Metrics::InFlight>(metrics_)](Response response) {
     metrics_.count_request(pattern, response.status, std::chrono::steady_clock::now() - start);

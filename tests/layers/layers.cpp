@@ -51,9 +51,10 @@ const std::vector<Layer>& layers() {
         {"server/protocol",
          {"pipeline/base", "pipeline/model", "trainer/image", "server", "server/page", "server/http",
           "server/engine"}},
+        {"server/filter", {"pipeline/base", "server/http", "server/protocol"}},
         {"server",
          {"pipeline/base", "pipeline/model", "trainer/network", "server/page", "server/http", "server/engine",
-          "server/model", "server/protocol"}},
+          "server/model", "server/protocol", "server/filter"}},
     };
     layers.insert(layers.end(), std::begin(others), std::end(others));
     return layers;
@@ -70,7 +71,8 @@ struct Wrapper {
 const std::vector<Wrapper>& wrappers() {
   static const std::vector<Wrapper> table = {
       {"yaml-cpp/", {"pipeline/base/yaml.cpp"}},
-      {"openssl/", {"pipeline/base/digest.cpp", "server/main.cpp", "server/protocol/admin.cpp", "server/protocol/base64.cpp"}},
+      {"openssl/",
+       {"pipeline/base/digest.cpp", "server/main.cpp", "server/protocol/base64.cpp", "server/filter/credentials.cpp"}},
       {"sqlite3.h", {"pipeline/store/database.hpp", "pipeline/store/database.cpp"}},
       {"curl/", {"pipeline/fetch/download.cpp"}},
       {"CLI/",
@@ -81,6 +83,7 @@ const std::vector<Wrapper>& wrappers() {
       {"jerror.h", {"trainer/image/jpeg.cpp"}},
       {"jpeglib.h", {"trainer/image/jpeg.cpp"}},
       {"png.h", {"trainer/image/png.cpp"}},
+      {"zlib.h", {"server/filter/gzip.cpp"}},
       {"torch/", {"trainer/", "server/model/package_model.cpp", "server/model/script_model.cpp"}},
       {"ATen/", {"trainer/"}},
       {"c10/", {"trainer/", "server/model/forward_model.cpp"}},
