@@ -49,9 +49,11 @@ const std::vector<Layer>& layers() {
         {"server/model", {"pipeline/base", "pipeline/model", "trainer/network", "server/engine"}},
         {"server/protocol",
          {"pipeline/base", "pipeline/model", "server", "server/page", "server/http", "server/engine"}},
+        {"server/protocol/v2",
+         {"pipeline/base", "pipeline/model", "server/http", "server/engine", "server/protocol"}},
         {"server",
          {"pipeline/base", "pipeline/model", "trainer/network", "server/page", "server/http", "server/engine",
-          "server/model", "server/protocol"}},
+          "server/model", "server/protocol", "server/protocol/v2"}},
     };
     layers.insert(layers.end(), std::begin(others), std::end(others));
     return layers;
