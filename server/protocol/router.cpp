@@ -7,11 +7,7 @@
 #include <optional>
 #include <utility>
 
-#include "pipeline/base/error.hpp"
 #include "pipeline/base/text.hpp"
-#include "server/engine/batcher.hpp"
-#include "server/log.hpp"
-#include "server/protocol/input.hpp"
 #include "server/protocol/json.hpp"
 
 namespace mlpipe {
@@ -101,21 +97,16 @@ Route::Route(std::string wanted_method, std::string wanted_pattern, AnswerAtOnce
 Route::Route(std::string wanted_method, std::string wanted_pattern, AnswerLater later)
     : method(std::move(wanted_method)), pattern(std::move(wanted_pattern)), answer(std::move(later)) {}
 
-Response response_to(const std::exception_ptr& failure, const std::string& pattern) {
-  try {
-    std::rethrow_exception(failure);
-  } catch (const RequestError& error) {
-    return error_response(error.status(), error.what());
-  } catch (const QueueFull& error) {
-    Response response = error_response(503, error.what());
+Response failure_response(const Failure& failure) {
+  Response response = error_response(failure.status, failure.message);
+  if (failure.status == 503) {
     response.headers.push_back({"Retry-After", "1"});
-    return response;
-  } catch (const DeadlineExceeded& error) {
-    return error_response(504, error.what());
-  } catch (const std::exception& error) {
-    log_error("request failed", {{"path", pattern}, {"error", error.what()}});
-    return error_response(500, error.what());
   }
+  return response;
+}
+
+Response response_to(const std::exception_ptr& failure, const std::string& pattern) {
+  return failure_response(failure_of(failure, pattern));
 }
 
 Router::Router(std::vector<Route> routes, Metrics& metrics) : metrics_(metrics) {
@@ -149,11 +140,7 @@ void Router::answer(const Request& request, const Respond& respond) const {
 
 Response Router::refuse(int status, std::string_view why) const {
   metrics_.count_request("refused", status, std::chrono::nanoseconds(0));
-  Response response = error_response(status, why);
-  if (status == 503) {
-    response.headers.push_back({"Retry-After", "1"});
-  }
-  return response;
+  return failure_response({status, std::string(why)});
 }
 
 Router::Found Router::find(const Request& request) const {

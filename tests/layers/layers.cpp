@@ -51,10 +51,12 @@ const std::vector<Layer>& layers() {
         {"server/protocol",
          {"pipeline/base", "pipeline/model", "trainer/image", "server", "server/page", "server/http",
           "server/engine"}},
+        {"server/protocol/v2",
+         {"pipeline/base", "pipeline/model", "server/http", "server/engine", "server/protocol"}},
         {"server/filter", {"pipeline/base", "server/http", "server/protocol"}},
         {"server",
          {"pipeline/base", "pipeline/model", "trainer/network", "server/page", "server/http", "server/engine",
-          "server/model", "server/protocol", "server/filter"}},
+          "server/model", "server/protocol", "server/protocol/v2", "server/filter"}},
     };
     layers.insert(layers.end(), std::begin(others), std::end(others));
     return layers;
