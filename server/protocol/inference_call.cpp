@@ -68,6 +68,9 @@ void answer_inference(const std::shared_ptr<const ModelVersion>& version, const 
   const auto read_and_keep = [&] {
     InferenceCall call = read();
     *write = std::move(call.write);
+    if (request.keep && call.count == 1) {
+      request.keep(version->model().name, version->label(), call.rows);
+    }
     return static_cast<ExamplesToScore&&>(call);
   };
   submit_examples(version, read_and_keep, request.cancelled,

@@ -9,37 +9,10 @@
 
 #include "pipeline/base/text.hpp"
 #include "server/protocol/json.hpp"
+#include "server/protocol/url.hpp"
 
 namespace mlpipe {
 namespace {
-
-int hexadecimal_digit(char character) {
-  if (character >= '0' && character <= '9') {
-    return character - '0';
-  }
-  const char low = static_cast<char>(character | 0x20);
-  return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
-
-// Percent-decoding; nothing for a broken escape.
-std::optional<std::string> decode(std::string_view text) {
-  std::string decoded;
-  decoded.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      decoded += text[i];
-      continue;
-    }
-    const int high = i + 2 < text.size() ? hexadecimal_digit(text[i + 1]) : -1;
-    const int low = i + 2 < text.size() ? hexadecimal_digit(text[i + 2]) : -1;
-    if (high < 0 || low < 0) {
-      return std::nullopt;
-    }
-    decoded += static_cast<char>(high * 16 + low);
-    i += 2;
-  }
-  return decoded;
-}
 
 // What stands in the path for a part of a pattern, "{name}" or "{name}:predict"; nothing where it does not
 // fit.
@@ -61,7 +34,7 @@ std::optional<PathValues> match(const std::vector<std::string>& pattern,
   for (std::size_t i = 0; i < path.size(); ++i) {
     if (pattern[i].starts_with('{')) {
       const std::optional<std::string_view> part = value_at(pattern[i], path[i]);
-      std::optional<std::string> value = part ? decode(*part) : std::nullopt;
+      std::optional<std::string> value = part ? decode_percent(*part) : std::nullopt;
       if (!value) {
         return std::nullopt;
       }

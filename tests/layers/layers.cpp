@@ -46,17 +46,18 @@ const std::vector<Layer>& layers() {
          {"pipeline/base", "pipeline/model", "trainer/network", "trainer/data", "trainer/training"}},
         {"server/page", {}},
         {"server/http", {"pipeline/base"}},
+        {"server/feedback", {"pipeline/base"}},
         {"server/engine", {"pipeline/base", "pipeline/model"}},
         {"server/model", {"pipeline/base", "pipeline/model", "trainer/network", "server/engine"}},
         {"server/protocol",
          {"pipeline/base", "pipeline/model", "trainer/image", "server", "server/page", "server/http",
-          "server/engine"}},
+          "server/engine", "server/feedback"}},
         {"server/protocol/v2",
          {"pipeline/base", "pipeline/model", "server/http", "server/engine", "server/protocol"}},
-        {"server/filter", {"pipeline/base", "server/http", "server/protocol"}},
+        {"server/filter", {"pipeline/base", "server/http", "server/feedback", "server/protocol"}},
         {"server",
          {"pipeline/base", "pipeline/model", "trainer/network", "server/page", "server/http", "server/engine",
-          "server/model", "server/protocol", "server/protocol/v2", "server/filter"}},
+          "server/feedback", "server/model", "server/protocol", "server/protocol/v2", "server/filter"}},
     };
     layers.insert(layers.end(), std::begin(others), std::end(others));
     return layers;
