@@ -1,12 +1,11 @@
 #pragma once
 
-#include <torch/nn/modules/container/sequential.h>
-
 #include <string>
 #include <vector>
 
 #include "pipeline/model/network.hpp"
 #include "pipeline/model/safetensors.hpp"
+#include "trainer/network/network_module.hpp"
 
 namespace mlpipe::testing {
 
@@ -14,7 +13,7 @@ namespace mlpipe::testing {
 struct RandomNetwork {
   Network network;
   Shape input;
-  torch::nn::Sequential module = nullptr;  // in evaluation mode
+  NetworkModule module;  // in evaluation mode
   std::vector<NamedTensor> weights;
 
   // The logits of examples that a seed decides, and those examples, flat.

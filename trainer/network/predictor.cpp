@@ -16,8 +16,8 @@ namespace mlpipe {
 
 struct Predictor::Loaded {
   Model model;
-  torch::nn::Sequential module;
-  bool images = false;
+  NetworkModule module;
+  bool images;
 };
 
 namespace {
@@ -35,30 +35,29 @@ void require_indices(std::span<const float> values, std::int64_t count) {
 }  // namespace
 
 Predictor Predictor::load(const std::filesystem::path& model_directory) {
-  auto loaded = std::make_unique<Loaded>();
-  loaded->model = read_model(model_directory);
-  const std::filesystem::path path = model_directory / loaded->model.weights_name;
+  Model model = read_model(model_directory);
+  const std::filesystem::path path = model_directory / model.weights_name;
   const std::string bytes = read_file(path);
   const Digest digest = digest_of(bytes);
-  if (loaded->model.weights.is_zero()) {
-    loaded->model.weights = digest;
+  if (model.weights.is_zero()) {
+    model.weights = digest;
   }
-  if (digest != loaded->model.weights) {
+  if (digest != model.weights) {
     throw Error(fmt::format("{}: its SHA-256 is {}…, and {} says {}…", path.string(), digest.short_hex(),
-                            model_file, loaded->model.weights.short_hex()),
+                            model_file, model.weights.short_hex()),
                 "the file was changed or damaged: take the model again from where it came");
   }
-  loaded->module = build_module(loaded->model.network);
-  load_weights(loaded->module, parse_safetensors(bytes, path.string()), path.string());
-  loaded->module->eval();
-  for (torch::Tensor& parameter : loaded->module->parameters()) {
+  NetworkModule module(model.network);
+  module.load(parse_safetensors(bytes, path.string()), path.string());
+  module.evaluate();
+  for (const at::Tensor& parameter : module.parameters()) {
     parameter.set_requires_grad(false);
   }
-  loaded->images = works_on_images(loaded->model.network);
-  if (loaded->images) {
-    use_channels_last(loaded->module);
+  const bool images = works_on_images(model.network);
+  if (images) {
+    module.use_channels_last();
   }
-  return Predictor(std::move(loaded));
+  return Predictor(std::make_unique<Loaded>(std::move(model), std::move(module), images));
 }
 
 Predictor::Predictor(std::unique_ptr<Loaded> loaded) : loaded_(std::move(loaded)) {}
@@ -79,9 +78,7 @@ std::vector<float> Predictor::predict(std::span<const float> rows, std::size_t c
     if (loaded_->images) {
       batch = batch.contiguous(at::MemoryFormat::ChannelsLast);
     }
-    // Sequential's forward is not const, but in evaluation mode it changes nothing: threads may share it.
-    torch::nn::Sequential module = loaded_->module;
-    return module->forward(batch);
+    return loaded_->module.forward(batch);  // in evaluation mode it changes nothing: threads may share it
   });
 }
 
