@@ -51,4 +51,25 @@ RandomNetwork random_network(const std::string& layers, const Shape& input, std:
   return result;
 }
 
+const std::vector<NetworkCase>& networks_of_all_layers() {
+  static const std::vector<NetworkCase> all = {
+      {"mlp", "[linear: 8, tanh, layernorm, linear: 6, batchnorm, sigmoid, dropout: 0.5, linear: auto]", {4}},
+      {"cnn",
+       "[conv: {out: 4, kernel: 3, stride: 2, padding: 1}, batchnorm, gelu, maxpool: {kernel: 3, stride: 1}, "
+       "avgpool: 2, layernorm, flatten, linear: auto]",
+       {3, 16, 16}},
+      {"resnet", "resnet-small", {1, 8, 8}},
+      {"adaptive",
+       "[conv: 4, adaptive-maxpool: 3, softmax, adaptive-avgpool: 2, flatten, linear: auto]",
+       {2, 9, 7}},
+      {"sequence",
+       "[embedding: {count: 11, size: 6}, conv1d: {out: 6, padding: same}, batchnorm, relu, "
+       "residual: [conv1d: {out: 6, kernel: 1}, residual: [layernorm]], maxpool: 2, avgpool: {kernel: 2, "
+       "stride: 1}, "
+       "adaptive-maxpool: 3, adaptive-avgpool: 2, flatten, linear: auto]",
+       {12}},
+  };
+  return all;
+}
+
 }  // namespace mlpipe::testing

@@ -23,4 +23,13 @@ struct RandomNetwork {
 
 RandomNetwork random_network(const std::string& layers, const Shape& input, std::int64_t labels);
 
+struct NetworkCase {
+  const char* name;
+  const char* layers;
+  Shape input;
+};
+
+// Between them they have every layer in each of its forms.
+const std::vector<NetworkCase>& networks_of_all_layers();
+
 }  // namespace mlpipe::testing

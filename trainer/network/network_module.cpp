@@ -1,6 +1,5 @@
 #include "trainer/network/network_module.hpp"
 
-#include <fmt/format.h>
 #include <torch/nn/modules/activation.h>
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/container/sequential.h>
@@ -11,11 +10,9 @@
 #include <torch/nn/modules/pooling.h>
 
 #include <algorithm>
-#include <map>
 
-#include "pipeline/base/error.hpp"
-#include "pipeline/base/text.hpp"
 #include "trainer/network/dropout.hpp"
+#include "trainer/network/weight_table.hpp"
 
 namespace mlpipe {
 namespace {
@@ -237,29 +234,11 @@ std::vector<NamedTensor> NetworkModule::weights() const {
 
 void NetworkModule::load(const std::vector<NamedTensor>& weights, const std::string& file) {
   const torch::NoGradGuard no_grad;
-  std::map<std::string, const NamedTensor*> by_name;
-  for (const NamedTensor& weight : weights) {
-    by_name[weight.name] = &weight;
-  }
+  WeightTable table(weights, file);
   for (auto& [name, tensor] : tensors_of(layers_->chain)) {
-    const auto found = by_name.find(name);
-    if (found == by_name.end()) {
-      throw Error(fmt::format("{}: the network's tensor '{}' is not in it", file, name),
-                  "model.yaml and the weights belong together: write both again");
-    }
-    const NamedTensor& weight = *found->second;
-    if (tensor.sizes().vec() != weight.shape) {
-      throw Error(fmt::format("{}: tensor '{}' has the shape {}, and the network needs {}", file, name,
-                              shape_text(weight.shape), shape_text(tensor.sizes().vec())),
-                  "model.yaml and the weights belong together: write both again");
-    }
-    tensor.copy_(torch::from_blob(const_cast<float*>(weight.values.data()), weight.shape, torch::kFloat32));
-    by_name.erase(found);
+    tensor.copy_(table.take(name, tensor.sizes().vec()));
   }
-  if (!by_name.empty()) {
-    throw Error(fmt::format("{}: the network has no tensor '{}'", file, printable(by_name.begin()->first)),
-                "model.yaml and the weights belong together: write both again");
-  }
+  table.require_all_taken();
 }
 
 }  // namespace mlpipe

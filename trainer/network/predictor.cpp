@@ -10,14 +10,13 @@
 #include "pipeline/base/scalar.hpp"
 #include "pipeline/model/safetensors.hpp"
 #include "trainer/network/answers.hpp"
-#include "trainer/network/network_module.hpp"
+#include "trainer/network/inference_network.hpp"
 
 namespace mlpipe {
 
 struct Predictor::Loaded {
   Model model;
-  NetworkModule module;
-  bool images;
+  InferenceNetwork network;
 };
 
 namespace {
@@ -47,17 +46,8 @@ Predictor Predictor::load(const std::filesystem::path& model_directory) {
                             model_file, model.weights.short_hex()),
                 "the file was changed or damaged: take the model again from where it came");
   }
-  NetworkModule module(model.network);
-  module.load(parse_safetensors(bytes, path.string()), path.string());
-  module.evaluate();
-  for (const at::Tensor& parameter : module.parameters()) {
-    parameter.set_requires_grad(false);
-  }
-  const bool images = works_on_images(model.network);
-  if (images) {
-    module.use_channels_last();
-  }
-  return Predictor(std::make_unique<Loaded>(std::move(model), std::move(module), images));
+  InferenceNetwork network(model.network, parse_safetensors(bytes, path.string()), path.string());
+  return Predictor(std::make_unique<Loaded>(Loaded{std::move(model), std::move(network)}));
 }
 
 Predictor::Predictor(std::unique_ptr<Loaded> loaded) : loaded_(std::move(loaded)) {}
@@ -74,12 +64,8 @@ std::vector<float> Predictor::predict(std::span<const float> rows, std::size_t c
   if (const auto indices = model.network.index_count()) {
     require_indices(rows, *indices);
   }
-  return answers_of(model, rows, count, [&](at::Tensor batch) {
-    if (loaded_->images) {
-      batch = batch.contiguous(at::MemoryFormat::ChannelsLast);
-    }
-    return loaded_->module.forward(batch);  // in evaluation mode it changes nothing: threads may share it
-  });
+  return answers_of(model, rows, count,
+                    [this](const at::Tensor& batch) { return loaded_->network.forward(batch); });
 }
 
 }  // namespace mlpipe
