@@ -51,9 +51,11 @@ const std::vector<Layer>& layers() {
          {"pipeline/base", "pipeline/model", "server", "server/page", "server/http", "server/engine"}},
         {"server/protocol/v2",
          {"pipeline/base", "pipeline/model", "server/http", "server/engine", "server/protocol"}},
+        {"server/grpc",
+         {"pipeline/base", "pipeline/model", "server/engine", "server/protocol", "server/protocol/v2"}},
         {"server",
          {"pipeline/base", "pipeline/model", "trainer/network", "server/page", "server/http", "server/engine",
-          "server/model", "server/protocol", "server/protocol/v2"}},
+          "server/model", "server/protocol", "server/protocol/v2", "server/grpc"}},
     };
     layers.insert(layers.end(), std::begin(others), std::end(others));
     return layers;
@@ -86,6 +88,8 @@ const std::vector<Wrapper>& wrappers() {
       {"c10/", {"trainer/", "server/model/forward_model.cpp"}},
       {"boost/asio/", {"pipeline/deploy/http.cpp", "server/http/"}},
       {"boost/beast/", {"pipeline/deploy/http.cpp", "server/http/"}},
+      {"grpcpp/", {"server/grpc/"}},
+      {"open_inference.", {"server/grpc/"}},  // generated from the .proto there
       {"simdjson.h", {"server/protocol/"}},
       {"prometheus/", {"server/protocol/metrics.cpp"}},
       {"spdlog/", {"server/log.cpp"}},
