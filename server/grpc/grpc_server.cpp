@@ -1,11 +1,14 @@
 #include "server/grpc/grpc_server.hpp"
 
 #include <fmt/format.h>
+#include <grpc/grpc.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 
+#include <algorithm>
 #include <memory>
+#include <thread>
 
 #include "pipeline/base/error.hpp"
 #include "server/grpc/inference_calls.hpp"
@@ -13,6 +16,8 @@
 namespace mlpipe {
 namespace {
 
+// What clients have to hear that the server goes: what they have sent by then is answered.
+constexpr std::chrono::milliseconds time_to_hear{250};
 constexpr const char* service_name = "inference.GRPCInferenceService";
 
 class RunningServer : public GrpcServer {
@@ -46,8 +51,12 @@ class RunningServer : public GrpcServer {
   void begin_draining() override { set_serving(false); }
 
   void stop(std::chrono::milliseconds grace) override {
-    server_->Shutdown(std::chrono::system_clock::now() + grace);
-    server_->Wait();
+    const auto deadline = std::chrono::system_clock::now() + grace;
+    // It tells all clients, and then would wait for those too that have nothing under way and do not listen.
+    const std::jthread closing([this, deadline] { server_->Shutdown(deadline); });
+    calls_.wait_until_idle(deadline);
+    std::this_thread::sleep_for(std::min(grace, time_to_hear));
+    grpc_server_cancel_all_calls(server_->c_server());
   }
 
  private:

@@ -34,14 +34,22 @@ EngineClock::time_point deadline_of(const grpc::CallbackServerContext& context) 
   return EngineClock::now() + left;
 }
 
+}  // namespace
+
 // One inference: it is here from the call to its end, and then deletes itself, as gRPC has it.
 class InferReactor : public grpc::ServerUnaryReactor {
  public:
-  InferReactor(const inference::ModelInferRequest& request, inference::ModelInferResponse& response)
-      : request_(request), response_(response) {}
+  InferReactor(InferenceCalls& calls, const inference::ModelInferRequest& request,
+               inference::ModelInferResponse& response)
+      : calls_(calls), request_(request), response_(response) {
+    calls_.begin_inference();
+  }
+  InferReactor(const InferReactor&) = delete;
+  InferReactor& operator=(const InferReactor&) = delete;
+  ~InferReactor() override { calls_.end_inference(); }
 
-  void start(InferenceService& service, const grpc::CallbackServerContext& context) {
-    service.infer(
+  void start(const grpc::CallbackServerContext& context) {
+    calls_.service_.infer(
         request_.model_name(), request_.model_version(),
         [this](const Model&) { return read_message(request_); },
         {deadline_of(context), cancelled_.get_token()},
@@ -64,12 +72,11 @@ class InferReactor : public grpc::ServerUnaryReactor {
     }
   }
 
+  InferenceCalls& calls_;
   const inference::ModelInferRequest& request_;
   inference::ModelInferResponse& response_;
   std::stop_source cancelled_;
 };
-
-}  // namespace
 
 InferenceCalls::Reactor* InferenceCalls::ServerLive(Context* context, const inference::ServerLiveRequest*,
                                                     inference::ServerLiveResponse* response) {
@@ -116,8 +123,8 @@ InferenceCalls::Reactor* InferenceCalls::ModelMetadata(Context* context,
 InferenceCalls::Reactor* InferenceCalls::ModelInfer(Context* context,
                                                     const inference::ModelInferRequest* request,
                                                     inference::ModelInferResponse* response) {
-  auto* reactor = new InferReactor(*request, *response);
-  reactor->start(service_, *context);
+  auto* reactor = new InferReactor(*this, *request, *response);
+  reactor->start(*context);
   return reactor;
 }
 
@@ -126,6 +133,23 @@ InferenceCalls::Reactor* InferenceCalls::ModelStatistics(Context* context,
                                                          inference::ModelStatisticsResponse* response) {
   return answer(*context,
                 [&] { write_message(service_.statistics(request->name(), request->version()), *response); });
+}
+
+bool InferenceCalls::wait_until_idle(std::chrono::system_clock::time_point deadline) {
+  std::unique_lock lock(mutex_);
+  return idle_.wait_until(lock, deadline, [this] { return under_way_ == 0; });
+}
+
+void InferenceCalls::begin_inference() {
+  const std::lock_guard lock(mutex_);
+  ++under_way_;
+}
+
+void InferenceCalls::end_inference() {
+  const std::lock_guard lock(mutex_);
+  if (--under_way_ == 0) {
+    idle_.notify_all();
+  }
 }
 
 }  // namespace mlpipe

@@ -2,6 +2,11 @@
 
 #include <open_inference.grpc.pb.h>
 
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <mutex>
+
 #include "server/protocol/v2/service.hpp"
 
 namespace mlpipe {
@@ -11,6 +16,9 @@ namespace mlpipe {
 class InferenceCalls : public inference::GRPCInferenceService::CallbackService {
  public:
   explicit InferenceCalls(InferenceService& service) : service_(service) {}
+
+  // Returns whether there came a moment without an inference under way before the deadline.
+  bool wait_until_idle(std::chrono::system_clock::time_point deadline);
 
   using Context = grpc::CallbackServerContext;
   using Reactor = grpc::ServerUnaryReactor;
@@ -30,7 +38,14 @@ class InferenceCalls : public inference::GRPCInferenceService::CallbackService {
                            inference::ModelStatisticsResponse* response) override;
 
  private:
+  friend class InferReactor;
+  void begin_inference();
+  void end_inference();
+
   InferenceService& service_;
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  std::size_t under_way_ = 0;
 };
 
 }  // namespace mlpipe

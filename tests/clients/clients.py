@@ -112,25 +112,45 @@ def triton_grpc():
     triton.close()
 
 
+def kserve_request(kserve, numpy, binary):
+    tensor = kserve.InferInput("input", [2, 4], "FP32")
+    tensor.set_data_from_numpy(numpy.array(EXAMPLES, dtype=numpy.float32), binary_data=binary)
+    return kserve.InferRequest(model_name=MODEL, infer_inputs=[tensor], request_id="x")
+
+
+def kserve_scores(answer):
+    return [output for output in answer.outputs if output.name == "scores"][0].as_numpy()
+
+
 def kserve_rest():
     kserve = importlib.import_module("kserve")
     asyncio = importlib.import_module("asyncio")
     numpy = importlib.import_module("numpy")
 
     async def ask():
-        config = kserve.inference_client.RESTConfig(protocol="v2", retries=0) if hasattr(
-            kserve, "inference_client") else kserve.RESTConfig(protocol="v2", retries=0)
-        client = kserve.InferenceRESTClient(config)
+        client = kserve.InferenceRESTClient(kserve.RESTConfig(protocol="v2", retries=0))
         base = f"http://127.0.0.1:{PORT}"
         assert await client.is_server_ready(base)
         assert await client.is_model_ready(base, MODEL)
         for binary in (False, True):
-            tensor = kserve.InferInput("input", [2, 4], "FP32")
-            tensor.set_data_from_numpy(numpy.array(EXAMPLES, dtype=numpy.float32), binary_data=binary)
-            request = kserve.InferRequest(model_name=MODEL, infer_inputs=[tensor], request_id="x")
+            request = kserve_request(kserve, numpy, binary)
             answer = await client.infer(base, request, model_name=MODEL)
-            scores = [output for output in answer.outputs if output.name == "scores"][0]
-            check_scores(scores.as_numpy())
+            check_scores(kserve_scores(answer))
+        await client.close()
+
+    asyncio.run(ask())
+
+
+def kserve_grpc():
+    kserve = importlib.import_module("kserve")
+    asyncio = importlib.import_module("asyncio")
+    numpy = importlib.import_module("numpy")
+
+    async def ask():
+        client = kserve.InferenceGRPCClient(f"127.0.0.1:{GRPC_PORT}")
+        assert await client.is_server_ready() and await client.is_model_ready(MODEL)
+        for binary in (False, True):
+            check_scores(kserve_scores(await client.infer(kserve_request(kserve, numpy, binary))))
         await client.close()
 
     asyncio.run(ask())
@@ -155,6 +175,7 @@ CLIENTS = [
     (triton_repository, ["tritonclient.http"]),
     (triton_grpc, ["tritonclient.grpc", "numpy"]),
     (kserve_rest, ["kserve", "numpy"]),
+    (kserve_grpc, ["kserve", "numpy"]),
     (plain_requests, ["requests"]),
 ]
 

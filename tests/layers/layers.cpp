@@ -88,6 +88,7 @@ const std::vector<Wrapper>& wrappers() {
       {"c10/", {"trainer/", "server/model/forward_model.cpp"}},
       {"boost/asio/", {"pipeline/deploy/http.cpp", "server/http/"}},
       {"boost/beast/", {"pipeline/deploy/http.cpp", "server/http/"}},
+      {"grpc/", {"server/grpc/"}},
       {"grpcpp/", {"server/grpc/"}},
       {"open_inference.", {"server/grpc/"}},  // generated from the .proto there
       {"simdjson.h", {"server/protocol/"}},

@@ -254,7 +254,10 @@ class GrpcQueue : public GrpcServing {
                                [this](grpc::Status status) { first_done_.set_value(std::move(status)); });
     gate_.wait_for_one();
   }
-  ~GrpcQueue() override { EXPECT_TRUE(first_done_.get_future().get().ok()); }
+  ~GrpcQueue() override { first_end_.wait(); }
+
+  // Of the call that came first, once it has ended.
+  const grpc::Status& first_end() const { return first_end_.get(); }
 
   BatchCounts counts() { return engine_.current()->counts(); }
 
@@ -262,6 +265,7 @@ class GrpcQueue : public GrpcServing {
   ModelInferRequest first_ = request(0);
   ModelInferResponse first_response_;
   std::promise<grpc::Status> first_done_;
+  std::shared_future<grpc::Status> first_end_ = first_done_.get_future().share();
 };
 
 TEST_F(GrpcQueue, ACancelledCallIsNotComputed) {
@@ -303,6 +307,23 @@ TEST_F(GrpcQueue, TheDeadlineOfACallIsThatOfItsRequest) {
 
 TEST_F(GrpcQueue, StoppingWaitsForWhatIsUnderWay) {
   std::jthread stopping([this] { server_->stop(std::chrono::seconds(60)); });
+  gate_.open();
+  EXPECT_TRUE(first_end().ok());
+}
+
+TEST_F(GrpcQueue, StoppingCutsOffWhatTakesTooLong) {
+  grpc::ClientContext context;
+  const ModelInferRequest asked = request(1);
+  ModelInferResponse response;
+  std::promise<grpc::Status> done;
+  stub_->async()->ModelInfer(&context, &asked, &response,
+                             [&done](grpc::Status status) { done.set_value(std::move(status)); });
+  while (counts().waiting == 0) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  std::jthread stopping([this] { server_->stop(std::chrono::milliseconds(1)); });
+  EXPECT_FALSE(done.get_future().get().ok());
+  EXPECT_FALSE(first_end().ok());
   gate_.open();
 }
 
