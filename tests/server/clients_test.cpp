@@ -1,7 +1,7 @@
 // The clients that people use, in Python, where they are installed.
 #include <gtest/gtest.h>
 
-#include <iostream>
+#include <string>
 
 #include "pipeline/base/error.hpp"
 #include "tests/server/serve_process.hpp"
@@ -19,7 +19,9 @@ bool has_python() {
   }
 }
 
-TEST(Clients, FromPyPiGetTheirAnswers) {
+class Clients : public testing::TestWithParam<const char*> {};
+
+TEST_P(Clients, GetTheirAnswers) {
   if (!has_python()) {
     GTEST_SKIP() << "there is no python3";
   }
@@ -32,6 +34,7 @@ TEST(Clients, FromPyPiGetTheirAnswers) {
   Command command;
   command.arguments = {"python3",
                        MLPIPE_CLIENTS,
+                       GetParam(),
                        std::to_string(server.port()),
                        std::to_string(server.admin_port()),
                        std::to_string(server.grpc_port()),
@@ -41,8 +44,12 @@ TEST(Clients, FromPyPiGetTheirAnswers) {
     GTEST_SKIP() << result.output;
   }
   EXPECT_EQ(result.ending.exit_code, 0) << result.output << result.error;
-  std::cout << result.output;  // says which clients were skipped
 }
+
+INSTANTIATE_TEST_SUITE_P(Python, Clients,
+                         testing::Values("triton_http", "triton_repository", "triton_grpc", "kserve_rest",
+                                         "kserve_grpc", "plain_requests"),
+                         [](const auto& each) { return std::string(each.param); });
 
 }  // namespace
 }  // namespace mlpipe
