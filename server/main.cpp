@@ -8,20 +8,25 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/file.hpp"
 #include "pipeline/base/text.hpp"
 #include "server/engine/engine.hpp"
+#include "server/grpc_library.hpp"
 #include "server/http/server.hpp"
 #include "server/http/socket.hpp"
 #include "server/log.hpp"
 #include "server/model/load_model.hpp"
 #include "server/options.hpp"
 #include "server/protocol/routes.hpp"
+#include "server/protocol/v2/service.hpp"
 #include "server/stop_signal.hpp"
 #include "trainer/network/runtime.hpp"
 
@@ -78,6 +83,42 @@ HttpHandler handler_of(const Router& router) {
           [&router](int status, std::string_view why) { return router.refuse(status, why); }};
 }
 
+std::filesystem::path full_path(const std::filesystem::path& path) {
+  return path.empty() ? path : std::filesystem::absolute(path).lexically_normal();
+}
+
+// Loads all models that the command line names, and returns the default one.
+std::shared_ptr<const ModelVersion> load_models(Engine& engine, const ServeOptions& options) {
+  std::set<std::string> names;
+  for (const std::filesystem::path& directory : options.models) {
+    const auto version = engine.load(full_path(directory), options.version, Engine::Takeover::beside);
+    if (!names.insert(version->model().name).second) {
+      throw UsageError(fmt::format("--model {}: another --model is called '{}' too", directory.string(),
+                                   printable(version->model().name)),
+                       "give them different names in model.yaml");
+    }
+  }
+  return engine.current();
+}
+
+std::unique_ptr<GrpcServer> grpc_server(InferenceService& service, const ServeOptions& options) {
+  if (!options.grpc_port) {
+    return nullptr;
+  }
+  GrpcOptions grpc;
+  grpc.host = options.grpc_host;
+  grpc.port = *options.grpc_port;
+  grpc.message_limit = options.body_limit;
+  return start_grpc_server(service, grpc);
+}
+
+void stop_grpc(GrpcServer* server, std::chrono::milliseconds grace) {
+  if (server != nullptr) {
+    server->begin_draining();
+    server->stop(grace);
+  }
+}
+
 void serve(const ServeOptions& options, StopSignal& stop_signal) {
   keep_freed_memory();
   raise_descriptor_limit();
@@ -97,22 +138,28 @@ void serve(const ServeOptions& options, StopSignal& stop_signal) {
   Engine engine(load_model, engine_options);
   Metrics metrics;
   const Router public_routes = public_router(engine, metrics);
-  const Router admin_routes =
-      admin_router(engine, metrics, {admin_token(options.admin_token_file), StopSignal::request});
+  const Router admin_routes = admin_router(
+      engine, metrics,
+      {admin_token(options.admin_token_file), StopSignal::request, full_path(options.repository)});
 
   HttpServer admin(std::move(admin_socket), handler_of(admin_routes), {}, admin_threads);
-  const auto version =
-      engine.load(std::filesystem::absolute(options.model).lexically_normal(), options.version);
+  const auto version = load_models(engine, options);
   HttpLimits limits;
   limits.body_bytes = options.body_limit;
   HttpServer server(std::move(socket), handler_of(public_routes), limits, options.threads);
 
+  const std::unique_ptr<InferenceService> inference = make_inference_service(engine);
+  const std::unique_ptr<GrpcServer> grpc = grpc_server(*inference, options);
+
   if (!options.address_file.empty()) {
-    write_file_atomically(options.address_file, fmt::format("{{\"port\": {}, \"admin_port\": {}}}\n",
-                                                            address.port, admin_address.port));
+    write_file_atomically(
+        options.address_file,
+        fmt::format("{{\"port\": {}, \"admin_port\": {}{}}}\n", address.port, admin_address.port,
+                    grpc ? fmt::format(", \"grpc_port\": {}", grpc->port()) : ""));
   }
-  fmt::print("{} version {} answers at {} (admin: {})\n", printable(version->model().name),
-             printable(version->label()), address.url(), admin_address.url());
+  fmt::print("{} version {} answers at {} (admin: {}{})\n", printable(version->model().name),
+             printable(version->label()), address.url(), admin_address.url(),
+             grpc ? fmt::format(", gRPC: {}:{}", grpc->host(), grpc->port()) : "");
   std::fflush(stdout);
   log_info("start", {{"model", version->model().name},
                      {"version", version->label()},
@@ -124,7 +171,10 @@ void serve(const ServeOptions& options, StopSignal& stop_signal) {
   stop_signal.wait();
   log_info("stop", {{"grace", format_duration(options.grace)}});
   engine.begin_draining();
-  server.stop(options.grace);
+  {
+    const std::jthread beside([&] { stop_grpc(grpc.get(), options.grace); });
+    server.stop(options.grace);
+  }
   engine.finish();
   admin.stop(std::min<std::chrono::milliseconds>(options.grace, std::chrono::seconds(1)));
   log_info("stopped");

@@ -14,6 +14,8 @@ Failure failure_of(const std::exception_ptr& failure, const std::string& place) 
     return {503, error.what()};
   } catch (const DeadlineExceeded& error) {
     return {504, error.what()};
+  } catch (const RequestCancelled& error) {
+    return {499, error.what()};  // as nginx has it: for the metrics, there is nobody to read it
   } catch (const std::exception& error) {
     log_error("request failed", {{"path", place}, {"error", error.what()}});
     return {500, error.what()};

@@ -23,8 +23,8 @@ struct Failure {
   std::string message;
 };
 
-// RequestError with its status, what the engine has no room or no time for with 503 and 504, anything else
-// with 500, which is logged with `place`.
+// RequestError with its status, what the engine has no room or no time for with 503 and 504, what
+// nobody waits for with 499, anything else with 500, which is logged with `place`.
 Failure failure_of(const std::exception_ptr& failure, const std::string& place);
 
 }  // namespace mlpipe

@@ -55,9 +55,12 @@ const std::vector<Layer>& layers() {
         {"server/protocol/v2",
          {"pipeline/base", "pipeline/model", "server/http", "server/engine", "server/protocol"}},
         {"server/filter", {"pipeline/base", "server/http", "server/feedback", "server/protocol"}},
+        {"server/grpc",
+         {"pipeline/base", "pipeline/model", "server/engine", "server/protocol", "server/protocol/v2"}},
         {"server",
          {"pipeline/base", "pipeline/model", "trainer/network", "server/page", "server/http", "server/engine",
-          "server/feedback", "server/model", "server/protocol", "server/protocol/v2", "server/filter"}},
+          "server/feedback", "server/model", "server/protocol", "server/protocol/v2", "server/filter",
+          "server/grpc"}},
     };
     layers.insert(layers.end(), std::begin(others), std::end(others));
     return layers;
@@ -75,7 +78,8 @@ const std::vector<Wrapper>& wrappers() {
   static const std::vector<Wrapper> table = {
       {"yaml-cpp/", {"pipeline/base/yaml.cpp"}},
       {"openssl/",
-       {"pipeline/base/digest.cpp", "server/main.cpp", "server/protocol/base64.cpp", "server/filter/credentials.cpp"}},
+       {"pipeline/base/digest.cpp", "server/main.cpp", "server/protocol/base64.cpp",
+        "server/filter/credentials.cpp"}},
       {"sqlite3.h", {"pipeline/store/database.hpp", "pipeline/store/database.cpp"}},
       {"curl/", {"pipeline/fetch/download.cpp"}},
       {"CLI/",
@@ -92,6 +96,9 @@ const std::vector<Wrapper>& wrappers() {
       {"c10/", {"trainer/", "server/model/forward_model.cpp"}},
       {"boost/asio/", {"pipeline/deploy/http.cpp", "server/http/"}},
       {"boost/beast/", {"pipeline/deploy/http.cpp", "server/http/"}},
+      {"grpc/", {"server/grpc/"}},
+      {"grpcpp/", {"server/grpc/"}},
+      {"open_inference.", {"server/grpc/"}},  // generated from the .proto there
       {"simdjson.h", {"server/protocol/"}},
       {"Poco/", {"server/protocol/multipart.cpp"}},
       {"prometheus/", {"server/protocol/metrics.cpp"}},

@@ -375,7 +375,7 @@ TEST_F(Protocol, RefusesALoadThatIsAskedForWrongly) {
        "version: a text of 1 to 4096 characters in one line is expected"},
       {R"({"directory": "/tmp", "version": 8})", "version: it is a number, a text is expected"},
       {R"({"directory": "/tmp", "version": "8", "force": true})",
-       "force: this field is unknown; known: directory, version"}};
+       "force: this field is unknown; known: directory, version, takeover"}};
   for (const auto& [body, error] : table) {
     const Response response = admin("POST", "/admin/load", body);
     EXPECT_EQ(response.status, 400) << body;

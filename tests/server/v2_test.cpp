@@ -238,6 +238,13 @@ TEST_F(V2Http, BytesAloneAreTheInput) {
   EXPECT_EQ(error_in(infer_bytes("0", "123")), "body: it holds 3 bytes, an example takes 16");
 }
 
+TEST_F(V2Http, TheModelMayBeNamedAgain) {
+  const std::string bytes = bytes_of<float>({1, 0, 0, 0});
+  EXPECT_EQ(infer({{"model_name", "small"}, {"inputs", {binary_input(16)}}}, bytes).status, 200);
+  EXPECT_EQ(error_in(infer({{"model_name", "large"}, {"inputs", {binary_input(16)}}}, bytes)),
+            "model_name: the path names 'small'");
+}
+
 TEST_F(V2Http, OtherDatatypesComeAsJsonToo) {
   const auto infer_as = [this](const char* datatype, const Json& data) {
     return infer(

@@ -161,6 +161,13 @@ InferWish read_wish(const dom::element& element, const std::string& place) {
   return {optional_text(fields[0], place + ".name"), read_parameters(fields[1], place + ".parameters")};
 }
 
+// The path names the model; kserve's client says it again.
+void require_name(const Model& model, const JsonField& field) {
+  if (field && read_text(*field, "model_name") != model.name) {
+    refuse("model_name", fmt::format("the path names '{}'", model.name));
+  }
+}
+
 InferRequest bytes_alone(std::string_view bytes, const Model& model) {
   const std::size_t example = model.values() * sizeof(float);
   if (bytes.empty() || bytes.size() % example != 0) {
@@ -206,7 +213,9 @@ InferRequest read_http_infer(const Request& request, const Model& model) {
     return bytes_alone(body.bytes, model);
   }
   const JsonBody json(body.json);
-  const auto fields = JsonBody::fields(json.object(), "", {"inputs", "outputs", "id", "parameters"});
+  const auto fields =
+      JsonBody::fields(json.object(), "", {"inputs", "outputs", "id", "parameters", "model_name"});
+  require_name(model, fields[4]);
   InferRequest asked;
   if (fields[2]) {
     asked.id = read_text(*fields[2], "id");
