@@ -23,7 +23,7 @@ constexpr const char* service_name = "inference.GRPCInferenceService";
 class RunningServer : public GrpcServer {
  public:
   RunningServer(InferenceService& service, const GrpcOptions& options)
-      : calls_(service), host_(options.host) {
+      : calls_(service, options.allow), host_(options.host) {
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;

@@ -9,18 +9,8 @@
 namespace mlpipe {
 namespace {
 
-// Answers at once; what is thrown becomes the status.
-grpc::ServerUnaryReactor* answer(grpc::CallbackServerContext& context, const std::function<void()>& write) {
-  grpc::ServerUnaryReactor* reactor = context.DefaultReactor();
-  try {
-    write();
-    reactor->Finish(grpc::Status::OK);
-  } catch (const RequestError& failure) {
-    reactor->Finish(status_of({failure.status(), failure.what()}));
-  } catch (const std::exception& failure) {
-    reactor->Finish(status_of({500, failure.what()}));
-  }
-  return reactor;
+grpc::Status refusal() {
+  return {grpc::StatusCode::UNAUTHENTICATED, "authorization: it is missing or wrong"};
 }
 
 // gRPC's deadline, by the clock that the engine goes by.
@@ -123,6 +113,11 @@ InferenceCalls::Reactor* InferenceCalls::ModelMetadata(Context* context,
 InferenceCalls::Reactor* InferenceCalls::ModelInfer(Context* context,
                                                     const inference::ModelInferRequest* request,
                                                     inference::ModelInferResponse* response) {
+  if (!is_allowed(*context)) {
+    Reactor* refused = context->DefaultReactor();
+    refused->Finish(refusal());
+    return refused;
+  }
   auto* reactor = new InferReactor(*this, *request, *response);
   reactor->start(*context);
   return reactor;
@@ -133,6 +128,33 @@ InferenceCalls::Reactor* InferenceCalls::ModelStatistics(Context* context,
                                                          inference::ModelStatisticsResponse* response) {
   return answer(*context,
                 [&] { write_message(service_.statistics(request->name(), request->version()), *response); });
+}
+
+InferenceCalls::Reactor* InferenceCalls::answer(Context& context, const std::function<void()>& write) const {
+  Reactor* reactor = context.DefaultReactor();
+  if (!is_allowed(context)) {
+    reactor->Finish(refusal());
+    return reactor;
+  }
+  try {
+    write();
+    reactor->Finish(grpc::Status::OK);
+  } catch (const RequestError& failure) {
+    reactor->Finish(status_of({failure.status(), failure.what()}));
+  } catch (const std::exception& failure) {
+    reactor->Finish(status_of({500, failure.what()}));
+  }
+  return reactor;
+}
+
+bool InferenceCalls::is_allowed(const Context& context) const {
+  if (!allow_) {
+    return true;
+  }
+  const auto& metadata = context.client_metadata();
+  const auto given = metadata.find("authorization");
+  return allow_(given == metadata.end() ? std::string_view()
+                                        : std::string_view(given->second.data(), given->second.size()));
 }
 
 bool InferenceCalls::wait_until_idle(std::chrono::system_clock::time_point deadline) {
