@@ -22,8 +22,8 @@ class InferenceCalls : public inference::GRPCInferenceService::CallbackService {
   InferenceCalls(InferenceService& service, std::function<bool(std::string_view authorization)> allow)
       : service_(service), allow_(std::move(allow)) {}
 
-  // Returns whether there came a moment without an inference under way before the deadline.
-  bool wait_until_idle(std::chrono::system_clock::time_point deadline);
+  // Returns once no inference is under way, or at the deadline.
+  void wait_until_idle(std::chrono::system_clock::time_point deadline);
 
   using Context = grpc::CallbackServerContext;
   using Reactor = grpc::ServerUnaryReactor;
@@ -47,7 +47,8 @@ class InferenceCalls : public inference::GRPCInferenceService::CallbackService {
   void begin_inference();
   void end_inference();
 
-  bool is_allowed(const Context& context) const;
+  // Throws what it is refused with, if it is.
+  void require_allowed(const Context& context) const;
   // Answers at once; what is thrown becomes the status.
   Reactor* answer(Context& context, const std::function<void()>& write) const;
 

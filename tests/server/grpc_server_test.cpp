@@ -156,6 +156,9 @@ TEST_F(GrpcServing, SaysWhatIsWrong) {
   ModelInferRequest asked = request(1);
   asked.set_model_name("large");
   EXPECT_EQ(fault(asked).first, grpc::StatusCode::NOT_FOUND);
+  asked.clear_model_name();
+  EXPECT_EQ(fault(asked),
+            std::pair(grpc::StatusCode::INVALID_ARGUMENT, std::string("model_name: it is missing")));
   asked = request(1);
   asked.set_model_version("8");
   EXPECT_EQ(fault(asked).first, grpc::StatusCode::NOT_FOUND);

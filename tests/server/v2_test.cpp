@@ -322,6 +322,10 @@ TEST_F(V2Http, BinaryTensorsThatDoNotFitAreRefused) {
       {{{"inputs", {input}}, {"parameters", {{"timeout", -1}}}},
        16,
        "parameters.timeout: a whole number from 0 is expected"},
+      {{{"inputs", {input}},
+        {"outputs", {{{"name", "scores"}, {"parameters", {{"shared_memory_region", "x"}}}}}}},
+       16,
+       "outputs[0].parameters.shared_memory_region: shared memory is not offered here"},
       {{{"inputs", {input}}, {"parameters", 7}}, 16, "parameters: an object is expected"}};
   for (const auto& [header, bytes, error] : table) {
     const Response response = infer(header, std::string(bytes, '\0'));
