@@ -7,6 +7,7 @@
 #include <grpcpp/health_check_service_interface.h>
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <thread>
 
@@ -23,7 +24,7 @@ constexpr const char* service_name = "inference.GRPCInferenceService";
 class RunningServer : public GrpcServer {
  public:
   RunningServer(InferenceService& service, const GrpcOptions& options)
-      : calls_(service), host_(options.host) {
+      : calls_(service, options.allow), host_(options.host) {
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
@@ -32,7 +33,8 @@ class RunningServer : public GrpcServer {
         fmt::format(fmt::runtime(is_version_6 ? "[{}]:{}" : "{}:{}"), host_, options.port),
         grpc::InsecureServerCredentials(), &port_);
     builder.RegisterService(&calls_);
-    builder.SetMaxReceiveMessageSize(static_cast<int>(options.message_limit));
+    builder.SetMaxReceiveMessageSize(
+        static_cast<int>(std::min<std::size_t>(options.message_limit, std::numeric_limits<int>::max())));
     builder.SetResourceQuota(grpc::ResourceQuota("mlpipe-serve").Resize(options.memory_limit));
     // Or a second server would share the port with this one, and take a part of its calls.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
@@ -56,6 +58,7 @@ class RunningServer : public GrpcServer {
     const std::jthread closing([this, deadline] { server_->Shutdown(deadline); });
     calls_.wait_until_idle(deadline);
     std::this_thread::sleep_for(std::min(grace, time_to_hear));
+    calls_.wait_until_idle(deadline);
     grpc_server_cancel_all_calls(server_->c_server());
   }
 

@@ -3,7 +3,9 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
 
 #include "server/protocol/v2/service.hpp"
 
@@ -13,6 +15,9 @@ struct GrpcOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;  // 0 takes a free one
   std::size_t message_limit = std::size_t{16} << 20U;
+  // Whether a call with this authorization metadata is answered; empty: every call is. Health and reflection
+  // are everyone's.
+  std::function<bool(std::string_view authorization)> allow = {};
   std::size_t memory_limit = std::size_t{512} << 20U;  // of all messages together, about
 };
 

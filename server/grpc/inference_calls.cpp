@@ -9,18 +9,21 @@
 namespace mlpipe {
 namespace {
 
-// Answers at once; what is thrown becomes the status.
-grpc::ServerUnaryReactor* answer(grpc::CallbackServerContext& context, const std::function<void()>& write) {
-  grpc::ServerUnaryReactor* reactor = context.DefaultReactor();
+// What is being handled, as a status.
+grpc::Status current_failure() {
   try {
-    write();
-    reactor->Finish(grpc::Status::OK);
+    throw;
   } catch (const RequestError& failure) {
-    reactor->Finish(status_of({failure.status(), failure.what()}));
+    return status_of({failure.status(), failure.what()});
   } catch (const std::exception& failure) {
-    reactor->Finish(status_of({500, failure.what()}));
+    return status_of({500, failure.what()});
   }
-  return reactor;
+}
+
+void require_name(const std::string& name, const char* field) {
+  if (name.empty()) {
+    throw RequestError(400, std::string(field) + ": it is missing");
+  }
 }
 
 // gRPC's deadline, by the clock that the engine goes by.
@@ -67,8 +70,8 @@ class InferReactor : public grpc::ServerUnaryReactor {
     try {
       write_message(std::get<InferAnswer>(result), request_.raw_input_contents_size() > 0, response_);
       return grpc::Status::OK;
-    } catch (const std::exception& failure) {
-      return status_of({500, failure.what()});
+    } catch (...) {
+      return current_failure();
     }
   }
 
@@ -92,6 +95,7 @@ InferenceCalls::Reactor* InferenceCalls::ModelReady(Context* context,
                                                     const inference::ModelReadyRequest* request,
                                                     inference::ModelReadyResponse* response) {
   return answer(*context, [&] {
+    require_name(request->name(), "name");
     try {
       response->set_ready(service_.is_ready(request->name(), request->version()));
     } catch (const RequestError&) {  // what is not there is not ready
@@ -116,6 +120,7 @@ InferenceCalls::Reactor* InferenceCalls::ModelMetadata(Context* context,
                                                        const inference::ModelMetadataRequest* request,
                                                        inference::ModelMetadataResponse* response) {
   return answer(*context, [&] {
+    require_name(request->name(), "name");
     write_message(service_.describe_model(request->name(), request->version()), *response);
   });
 }
@@ -123,6 +128,14 @@ InferenceCalls::Reactor* InferenceCalls::ModelMetadata(Context* context,
 InferenceCalls::Reactor* InferenceCalls::ModelInfer(Context* context,
                                                     const inference::ModelInferRequest* request,
                                                     inference::ModelInferResponse* response) {
+  try {
+    require_allowed(*context);
+    require_name(request->model_name(), "model_name");
+  } catch (...) {
+    Reactor* refused = context->DefaultReactor();
+    refused->Finish(current_failure());
+    return refused;
+  }
   auto* reactor = new InferReactor(*this, *request, *response);
   reactor->start(*context);
   return reactor;
@@ -135,9 +148,33 @@ InferenceCalls::Reactor* InferenceCalls::ModelStatistics(Context* context,
                 [&] { write_message(service_.statistics(request->name(), request->version()), *response); });
 }
 
-bool InferenceCalls::wait_until_idle(std::chrono::system_clock::time_point deadline) {
+InferenceCalls::Reactor* InferenceCalls::answer(Context& context, const std::function<void()>& write) const {
+  Reactor* reactor = context.DefaultReactor();
+  try {
+    require_allowed(context);
+    write();
+    reactor->Finish(grpc::Status::OK);
+  } catch (...) {
+    reactor->Finish(current_failure());
+  }
+  return reactor;
+}
+
+void InferenceCalls::require_allowed(const Context& context) const {
+  if (!allow_) {
+    return;
+  }
+  const auto& metadata = context.client_metadata();
+  const auto given = metadata.find("authorization");
+  if (!allow_(given == metadata.end() ? std::string_view()
+                                      : std::string_view(given->second.data(), given->second.size()))) {
+    throw RequestError(401, "authorization: it is missing or wrong");
+  }
+}
+
+void InferenceCalls::wait_until_idle(std::chrono::system_clock::time_point deadline) {
   std::unique_lock lock(mutex_);
-  return idle_.wait_until(lock, deadline, [this] { return under_way_ == 0; });
+  idle_.wait_until(lock, deadline, [this] { return under_way_ == 0; });
 }
 
 void InferenceCalls::begin_inference() {
