@@ -69,7 +69,7 @@ struct Wrapper {
 const std::vector<Wrapper>& wrappers() {
   static const std::vector<Wrapper> table = {
       {"yaml-cpp/", {"pipeline/base/yaml.cpp"}},
-      {"openssl/", {"pipeline/base/digest.cpp", "server/main.cpp", "server/filter/credentials.cpp"}},
+      {"openssl/", {"pipeline/base/digest.cpp", "server/main.cpp", "server/filter/credentials.cpp", "server/http/tls.cpp"}},
       {"sqlite3.h", {"pipeline/store/database.hpp", "pipeline/store/database.cpp"}},
       {"curl/", {"pipeline/fetch/download.cpp"}},
       {"CLI/",
