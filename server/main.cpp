@@ -8,9 +8,12 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
+#include <utility>
 
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/file.hpp"
@@ -21,8 +24,9 @@
 #include "server/log.hpp"
 #include "server/model/load_model.hpp"
 #include "server/options.hpp"
+#include "server/ports.hpp"
 #include "server/protocol/routes.hpp"
-#include "server/stop_signal.hpp"
+#include "server/signals.hpp"
 #include "trainer/network/runtime.hpp"
 
 namespace mlpipe {
@@ -42,22 +46,25 @@ std::string random_token() {
   return text;
 }
 
-std::string admin_token(const std::filesystem::path& file) {
-  if (file.empty()) {
-    std::string token = random_token();
-    fmt::print("admin token (made for this run): {}\n", token);
-    return token;
-  }
-  const std::string bytes = read_file(file, 4096);
-  std::string token(trim(bytes));
-  if (token.empty()) {
-    throw UsageError(fmt::format("{}: it holds no token", file.string()));
-  }
+void warn_if_others_can_read(const std::filesystem::path& file) {
   struct stat status {};
-  if (::stat(file.c_str(), &status) == 0 && (status.st_mode & (S_IRGRP | S_IROTH)) != 0) {
-    log_info("admin token can be read by others", {{"file", file.string()}});
+  if (!file.empty() && ::stat(file.c_str(), &status) == 0 && (status.st_mode & (S_IRGRP | S_IROTH)) != 0) {
+    log_info("credentials can be read by others", {{"file", file.string()}});
   }
-  return token;
+}
+
+std::shared_ptr<const Credentials> read_shared(const CredentialFiles& files) {
+  warn_if_others_can_read(files.tokens);
+  warn_if_others_can_read(files.users);
+  return std::make_shared<const Credentials>(read_credentials(files));
+}
+
+std::shared_ptr<const Credentials> credentials_for_this_run() {
+  const std::string token = random_token();
+  fmt::print("admin token (made for this run): {}\n", token);
+  Credentials credentials;
+  credentials.add_token(token);
+  return std::make_shared<const Credentials>(std::move(credentials));
 }
 
 // As many connections as the system lets this process have.
@@ -73,57 +80,119 @@ FileDescriptor socket_for(const std::optional<int>& inherited, const std::string
   return inherited ? adopt_listening_socket(*inherited) : listen_on(host, port);
 }
 
-HttpHandler handler_of(const Router& router) {
-  return {[&router](const Request& request, const Respond& respond) { router.answer(request, respond); },
-          [&router](int status, std::string_view why) { return router.refuse(status, why); }};
+// What a port shows and asks for, as it stands on disk.
+struct PortSecrets {
+  PortSecrets(CredentialFiles wanted_credentials, TlsFiles wanted_tls)
+      : credential_files(std::move(wanted_credentials)), tls_files(std::move(wanted_tls)) {
+    if (credential_files.any()) {
+      credentials = std::make_shared<Current<const Credentials>>(read_shared(credential_files));
+    }
+    if (tls_files.any()) {
+      tls = std::make_shared<Current<TlsContext>>(read_tls(tls_files));
+    }
+  }
+
+  void reload(const std::string& port, ReloadReport& report) const {
+    if (credential_files.any()) {
+      report.attempt(port + " credentials", [&] { credentials->set(read_shared(credential_files)); });
+    }
+    if (tls_files.any()) {
+      report.attempt(port + " certificate", [&] { tls->set(read_tls(tls_files)); });
+    }
+  }
+
+  std::string scheme() const { return tls ? "https" : "http"; }
+
+  CredentialFiles credential_files;
+  TlsFiles tls_files;
+  SharedCredentials credentials;             // null: none are asked for
+  std::shared_ptr<Current<TlsContext>> tls;  // null: plain HTTP
+};
+
+ReloadReport reload(Engine& engine, const PortSecrets& public_secrets, const PortSecrets& admin_secrets) {
+  ReloadReport report;
+  public_secrets.reload("public", report);
+  admin_secrets.reload("admin", report);
+  reload_models(engine, report);
+  for (const ReloadReport::Part& part : report.parts) {
+    if (part.error.empty()) {
+      log_info("reload", {{"what", part.what}});
+    } else {
+      log_error("reload failed, the old one goes on", {{"what", part.what}, {"error", part.error}});
+    }
+  }
+  return report;
 }
 
-void serve(const ServeOptions& options, StopSignal& stop_signal) {
+// Load balancers need time to see that a server is not ready any more; on the loopback, and where somebody
+// else keeps the socket, there are none.
+std::chrono::milliseconds drain_delay(const ServeOptions& options, const SocketAddress& address) {
+  const bool unseen = address.is_loopback() || options.listen_descriptor;
+  return options.drain_delay.value_or(unseen ? std::chrono::seconds(0) : std::chrono::seconds(5));
+}
+
+void serve(const ServeOptions& options, Signals& signals) {
   keep_freed_memory();
   raise_descriptor_limit();
   // Each answering thread computes by itself: as many of them as there are cores keep all cores busy, and
   // more threads for each would only be in each other's way.
   set_compute_threads(1);
 
+  const PortSecrets secrets(options.public_credentials, options.tls);
+  PortSecrets admin_secrets(options.admin_credentials, options.admin_tls);
+  if (!admin_secrets.credentials) {
+    admin_secrets.credentials = std::make_shared<Current<const Credentials>>(credentials_for_this_run());
+  }
   FileDescriptor socket = socket_for(options.listen_descriptor, options.host, options.port);
   FileDescriptor admin_socket =
       socket_for(options.admin_listen_descriptor, options.admin_host, options.admin_port);
   const SocketAddress address = address_of(socket);
   const SocketAddress admin_address = address_of(admin_socket);
+  const std::string url = address.url(secrets.scheme());
+  const std::string admin_url = admin_address.url(admin_secrets.scheme());
+  if (!admin_address.is_loopback() && !admin_secrets.tls) {
+    log_info("the admin port is open to others without TLS", {{"address", admin_url}});
+  }
 
   EngineOptions engine_options;
   engine_options.threads = options.threads;
   engine_options.limits.instances = options.threads;
   Engine engine(load_model, engine_options);
   Metrics metrics;
+  const auto reload_all = [&] { return reload(engine, secrets, admin_secrets); };
   const Router public_routes = public_router(engine, metrics);
-  const Router admin_routes =
-      admin_router(engine, metrics, {admin_token(options.admin_token_file), StopSignal::request});
+  const Router admin_routes = admin_router(engine, metrics, {Signals::request_stop, reload_all});
 
-  HttpServer admin(std::move(admin_socket), handler_of(admin_routes), {}, admin_threads);
+  const HttpLimits admin_limits;
+  HttpServer admin(std::move(admin_socket),
+                   admin_handler(admin_routes, options, admin_limits, admin_secrets.credentials),
+                   admin_limits, admin_threads, admin_secrets.tls);
   const auto version =
       engine.load(std::filesystem::absolute(options.model).lexically_normal(), options.version);
-  HttpLimits limits;
-  limits.body_bytes = options.body_limit;
-  HttpServer server(std::move(socket), handler_of(public_routes), limits, options.threads);
+  HttpServer server(std::move(socket), public_handler(public_routes, options, secrets.credentials),
+                    options.limits, options.threads, secrets.tls);
 
   if (!options.address_file.empty()) {
     write_file_atomically(options.address_file, fmt::format("{{\"port\": {}, \"admin_port\": {}}}\n",
                                                             address.port, admin_address.port));
   }
   fmt::print("{} version {} answers at {} (admin: {})\n", printable(version->model().name),
-             printable(version->label()), address.url(), admin_address.url());
+             printable(version->label()), url, admin_url);
   std::fflush(stdout);
   log_info("start", {{"model", version->model().name},
                      {"version", version->label()},
                      {"directory", version->directory().string()},
                      {"digest", version->digest().hex()},
-                     {"address", address.url()},
-                     {"admin", admin_address.url()}});
+                     {"address", url},
+                     {"admin", admin_url}});
 
-  stop_signal.wait();
-  log_info("stop", {{"grace", format_duration(options.grace)}});
+  while (signals.wait() == Signals::Event::reload) {
+    reload_all();
+  }
+  const std::chrono::milliseconds delay = drain_delay(options, address);
+  log_info("drain", {{"delay", format_duration(delay)}, {"grace", format_duration(options.grace)}});
   engine.begin_draining();
+  std::this_thread::sleep_for(delay);
   server.stop(options.grace);
   engine.finish();
   admin.stop(std::min<std::chrono::milliseconds>(options.grace, std::chrono::seconds(1)));
@@ -132,10 +201,10 @@ void serve(const ServeOptions& options, StopSignal& stop_signal) {
 
 int run(int argc, char** argv) {
   try {
-    StopSignal stop_signal;
+    Signals signals;
     const std::optional<ServeOptions> options = read_options(argc, argv);
     if (options) {
-      serve(*options, stop_signal);
+      serve(*options, signals);
     }
     return 0;
   } catch (const UsageError& failure) {

@@ -8,6 +8,7 @@
 
 #include "server/engine/engine.hpp"
 #include "server/protocol/metrics.hpp"
+#include "server/protocol/reload.hpp"
 #include "server/protocol/router.hpp"
 
 namespace mlpipe {
@@ -27,11 +28,11 @@ std::vector<Route> health_routes(Engine& engine);
 std::vector<Route> metrics_routes(Engine& engine, Metrics& metrics);
 
 struct Administration {
-  std::string token;                   // what "Authorization: Bearer …" must hold
-  std::function<void()> request_stop;  // makes the program drain and end; returns at once
+  std::function<void()> request_stop;    // makes the program drain and end; returns at once
+  std::function<ReloadReport()> reload;  // takes up what changed on disk
 };
 
-// GET /admin/state, POST /admin/load, POST /admin/stop; all of them want the token.
+// GET /admin/state, POST /admin/load, /admin/reload, /admin/stop. Who may ask is for a filter to say.
 std::vector<Route> admin_routes(Engine& engine, Administration administration);
 
 // All that the public port has, and all that the admin port has.
