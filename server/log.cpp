@@ -8,14 +8,16 @@
 namespace mlpipe {
 namespace {
 
+std::shared_ptr<spdlog::logger> logger_of(const std::string& pattern) {
+  auto logger =
+      std::make_shared<spdlog::logger>("mlpipe-serve", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  logger->set_pattern(pattern, spdlog::pattern_time_type::utc);
+  logger->flush_on(spdlog::level::info);
+  return logger;
+}
+
 spdlog::logger& logger() {
-  static const std::shared_ptr<spdlog::logger> instance = [] {
-    auto made =
-        std::make_shared<spdlog::logger>("mlpipe-serve", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    made->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
-    made->flush_on(spdlog::level::info);
-    return made;
-  }();
+  static const std::shared_ptr<spdlog::logger> instance = logger_of("%Y-%m-%dT%H:%M:%S.%eZ %l %v");
   return *instance;
 }
 
@@ -37,6 +39,11 @@ void log_info(std::string_view event, std::initializer_list<LogField> fields) {
 
 void log_error(std::string_view event, std::initializer_list<LogField> fields) {
   log(spdlog::level::err, event, fields);
+}
+
+void log_line(std::string_view line) {
+  static const std::shared_ptr<spdlog::logger> plain = logger_of("%v");
+  plain->info("{}", line);
 }
 
 }  // namespace mlpipe

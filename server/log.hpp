@@ -15,4 +15,7 @@ struct LogField {
 void log_info(std::string_view event, std::initializer_list<LogField> fields = {});
 void log_error(std::string_view event, std::initializer_list<LogField> fields = {});
 
+// One line on stderr as it is.
+void log_line(std::string_view line);
+
 }  // namespace mlpipe

@@ -14,6 +14,8 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/file.hpp"
@@ -25,9 +27,10 @@
 #include "server/log.hpp"
 #include "server/model/load_model.hpp"
 #include "server/options.hpp"
+#include "server/ports.hpp"
 #include "server/protocol/routes.hpp"
 #include "server/protocol/v2/service.hpp"
-#include "server/stop_signal.hpp"
+#include "server/signals.hpp"
 #include "trainer/network/runtime.hpp"
 
 namespace mlpipe {
@@ -47,22 +50,25 @@ std::string random_token() {
   return text;
 }
 
-std::string admin_token(const std::filesystem::path& file) {
-  if (file.empty()) {
-    std::string token = random_token();
-    fmt::print("admin token (made for this run): {}\n", token);
-    return token;
-  }
-  const std::string bytes = read_file(file, 4096);
-  std::string token(trim(bytes));
-  if (token.empty()) {
-    throw UsageError(fmt::format("{}: it holds no token", file.string()));
-  }
+void warn_if_others_can_read(const std::filesystem::path& file) {
   struct stat status {};
-  if (::stat(file.c_str(), &status) == 0 && (status.st_mode & (S_IRGRP | S_IROTH)) != 0) {
-    log_info("admin token can be read by others", {{"file", file.string()}});
+  if (!file.empty() && ::stat(file.c_str(), &status) == 0 && (status.st_mode & (S_IRGRP | S_IROTH)) != 0) {
+    log_info("credentials can be read by others", {{"file", file.string()}});
   }
-  return token;
+}
+
+std::shared_ptr<const Credentials> read_shared(const CredentialFiles& files) {
+  warn_if_others_can_read(files.tokens);
+  warn_if_others_can_read(files.users);
+  return std::make_shared<const Credentials>(read_credentials(files));
+}
+
+std::shared_ptr<const Credentials> credentials_for_this_run() {
+  const std::string token = random_token();
+  fmt::print("admin token (made for this run): {}\n", token);
+  Credentials credentials;
+  credentials.add_token(token);
+  return std::make_shared<const Credentials>(std::move(credentials));
 }
 
 // As many connections as the system lets this process have.
@@ -78,9 +84,48 @@ FileDescriptor socket_for(const std::optional<int>& inherited, const std::string
   return inherited ? adopt_listening_socket(*inherited) : listen_on(host, port);
 }
 
-HttpHandler handler_of(const Router& router) {
-  return {[&router](const Request& request, const Respond& respond) { router.answer(request, respond); },
-          [&router](int status, std::string_view why) { return router.refuse(status, why); }};
+// What a port shows and asks for, as it stands on disk.
+struct PortSecrets {
+  PortSecrets(CredentialFiles wanted_credentials, TlsFiles wanted_tls)
+      : credential_files(std::move(wanted_credentials)), tls_files(std::move(wanted_tls)) {
+    if (credential_files.any()) {
+      credentials = std::make_shared<Current<const Credentials>>(read_shared(credential_files));
+    }
+    if (tls_files.any()) {
+      tls = std::make_shared<Current<TlsContext>>(read_tls(tls_files));
+    }
+  }
+
+  void reload(const std::string& port, ReloadReport& report) const {
+    if (credential_files.any()) {
+      report.attempt(port + " credentials", [&] { credentials->set(read_shared(credential_files)); });
+    }
+    if (tls_files.any()) {
+      report.attempt(port + " certificate", [&] { tls->set(read_tls(tls_files)); });
+    }
+  }
+
+  std::string scheme() const { return tls ? "https" : "http"; }
+
+  CredentialFiles credential_files;
+  TlsFiles tls_files;
+  SharedCredentials credentials;             // null: none are asked for
+  std::shared_ptr<Current<TlsContext>> tls;  // null: plain HTTP
+};
+
+ReloadReport reload(Engine& engine, const PortSecrets& public_secrets, const PortSecrets& admin_secrets) {
+  ReloadReport report;
+  public_secrets.reload("public", report);
+  admin_secrets.reload("admin", report);
+  reload_models(engine, report);
+  for (const ReloadReport::Part& part : report.parts) {
+    if (part.error.empty()) {
+      log_info("reload", {{"what", part.what}});
+    } else {
+      log_error("reload failed, the old one goes on", {{"what", part.what}, {"error", part.error}});
+    }
+  }
+  return report;
 }
 
 std::filesystem::path full_path(const std::filesystem::path& path) {
@@ -101,14 +146,20 @@ std::shared_ptr<const ModelVersion> load_models(Engine& engine, const ServeOptio
   return engine.current();
 }
 
-std::unique_ptr<GrpcServer> grpc_server(InferenceService& service, const ServeOptions& options) {
+std::unique_ptr<GrpcServer> grpc_server(InferenceService& service, const ServeOptions& options,
+                                        const SharedCredentials& credentials) {
   if (!options.grpc_port) {
     return nullptr;
   }
   GrpcOptions grpc;
   grpc.host = options.grpc_host;
   grpc.port = *options.grpc_port;
-  grpc.message_limit = options.body_limit;
+  grpc.message_limit = options.limits.body_bytes;
+  if (credentials) {
+    grpc.allow = [credentials](std::string_view authorization) {
+      return credentials->get()->allow(authorization);
+    };
+  }
   return start_grpc_server(service, grpc);
 }
 
@@ -119,37 +170,69 @@ void stop_grpc(GrpcServer* server, std::chrono::milliseconds grace) {
   }
 }
 
-void serve(const ServeOptions& options, StopSignal& stop_signal) {
+constexpr std::size_t remembered_bytes = std::size_t{32} << 20U;  // of examples that feedback may name
+
+std::optional<FeedbackDesk> feedback_desk(const ServeOptions& options) {
+  if (options.feedback.empty()) {
+    return std::nullopt;
+  }
+  return FeedbackDesk{std::make_shared<FeedbackLog>(options.feedback, FeedbackLimits{}),
+                      std::make_shared<RecentExamples>(remembered_bytes)};
+}
+
+// Load balancers need time to see that a server is not ready any more; on the loopback, and where somebody
+// else keeps the socket, there are none.
+std::chrono::milliseconds drain_delay(const ServeOptions& options, const SocketAddress& address) {
+  const bool unseen = address.is_loopback() || options.listen_descriptor;
+  return options.drain_delay.value_or(unseen ? std::chrono::seconds(0) : std::chrono::seconds(5));
+}
+
+void serve(const ServeOptions& options, Signals& signals) {
   keep_freed_memory();
   raise_descriptor_limit();
   // Each answering thread computes by itself: as many of them as there are cores keep all cores busy, and
   // more threads for each would only be in each other's way.
   set_compute_threads(1);
 
+  const PortSecrets secrets(options.public_credentials, options.tls);
+  PortSecrets admin_secrets(options.admin_credentials, options.admin_tls);
+  if (!admin_secrets.credentials) {
+    admin_secrets.credentials = std::make_shared<Current<const Credentials>>(credentials_for_this_run());
+  }
   FileDescriptor socket = socket_for(options.listen_descriptor, options.host, options.port);
   FileDescriptor admin_socket =
       socket_for(options.admin_listen_descriptor, options.admin_host, options.admin_port);
   const SocketAddress address = address_of(socket);
   const SocketAddress admin_address = address_of(admin_socket);
+  const std::string url = address.url(secrets.scheme());
+  const std::string admin_url = admin_address.url(admin_secrets.scheme());
+  if (!admin_address.is_loopback() && !admin_secrets.tls) {
+    log_info("the admin port is open to others without TLS", {{"address", admin_url}});
+  }
 
   EngineOptions engine_options;
   engine_options.threads = options.threads;
   engine_options.limits.instances = options.threads;
   Engine engine(load_model, engine_options);
   Metrics metrics;
-  const Router public_routes = public_router(engine, metrics);
+  const auto reload_all = [&] { return reload(engine, secrets, admin_secrets); };
+  const std::optional<FeedbackDesk> feedback = feedback_desk(options);
+  const Router public_routes = public_router(engine, metrics, feedback);
   const Router admin_routes = admin_router(
-      engine, metrics,
-      {admin_token(options.admin_token_file), StopSignal::request, full_path(options.repository)});
+      engine, metrics, {Signals::request_stop, reload_all, full_path(options.repository), feedback});
 
-  HttpServer admin(std::move(admin_socket), handler_of(admin_routes), {}, admin_threads);
+  const HttpLimits admin_limits;
+  HttpServer admin(std::move(admin_socket),
+                   admin_handler(admin_routes, options, admin_limits, admin_secrets.credentials),
+                   admin_limits, admin_threads, admin_secrets.tls);
   const auto version = load_models(engine, options);
-  HttpLimits limits;
-  limits.body_bytes = options.body_limit;
-  HttpServer server(std::move(socket), handler_of(public_routes), limits, options.threads);
+  HttpServer server(
+      std::move(socket),
+      public_handler(public_routes, options, secrets.credentials, feedback ? feedback->recent : nullptr),
+      options.limits, options.threads, secrets.tls);
 
   const std::unique_ptr<InferenceService> inference = make_inference_service(engine);
-  const std::unique_ptr<GrpcServer> grpc = grpc_server(*inference, options);
+  const std::unique_ptr<GrpcServer> grpc = grpc_server(*inference, options, secrets.credentials);
 
   if (!options.address_file.empty()) {
     write_file_atomically(
@@ -158,19 +241,23 @@ void serve(const ServeOptions& options, StopSignal& stop_signal) {
                     grpc ? fmt::format(", \"grpc_port\": {}", grpc->port()) : ""));
   }
   fmt::print("{} version {} answers at {} (admin: {}{})\n", printable(version->model().name),
-             printable(version->label()), address.url(), admin_address.url(),
+             printable(version->label()), url, admin_url,
              grpc ? fmt::format(", gRPC: {}:{}", grpc->host(), grpc->port()) : "");
   std::fflush(stdout);
   log_info("start", {{"model", version->model().name},
                      {"version", version->label()},
                      {"directory", version->directory().string()},
                      {"digest", version->digest().hex()},
-                     {"address", address.url()},
-                     {"admin", admin_address.url()}});
+                     {"address", url},
+                     {"admin", admin_url}});
 
-  stop_signal.wait();
-  log_info("stop", {{"grace", format_duration(options.grace)}});
+  while (signals.wait() == Signals::Event::reload) {
+    reload_all();
+  }
+  const std::chrono::milliseconds delay = drain_delay(options, address);
+  log_info("drain", {{"delay", format_duration(delay)}, {"grace", format_duration(options.grace)}});
   engine.begin_draining();
+  std::this_thread::sleep_for(delay);
   {
     const std::jthread beside([&] { stop_grpc(grpc.get(), options.grace); });
     server.stop(options.grace);
@@ -182,10 +269,10 @@ void serve(const ServeOptions& options, StopSignal& stop_signal) {
 
 int run(int argc, char** argv) {
   try {
-    StopSignal stop_signal;
+    Signals signals;
     const std::optional<ServeOptions> options = read_options(argc, argv);
     if (options) {
-      serve(*options, stop_signal);
+      serve(*options, signals);
     }
     return 0;
   } catch (const UsageError& failure) {

@@ -1,12 +1,15 @@
 #pragma once
 
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "server/filter/credentials.hpp"
+#include "server/http/server.hpp"
+#include "server/http/tls.hpp"
 
 namespace mlpipe {
 
@@ -23,10 +26,17 @@ struct ServeOptions {
   std::optional<std::uint16_t> grpc_port;  // nothing: gRPC is not spoken
   std::optional<int> listen_descriptor;
   std::optional<int> admin_listen_descriptor;
-  std::filesystem::path admin_token_file;  // empty: a token is made and shown
-  std::filesystem::path address_file;      // empty: none is written
+  CredentialFiles admin_credentials;   // none: a token is made and shown
+  CredentialFiles public_credentials;  // none: everybody may ask
+  TlsFiles tls;                        // none: plain HTTP
+  TlsFiles admin_tls;
+  std::vector<std::string> cors_origins;
+  bool access_log = false;
+  std::filesystem::path feedback;      // a folder; empty: none is taken
+  std::filesystem::path address_file;  // empty: none is written
   unsigned threads = 1;
-  std::size_t body_limit = std::size_t{16} << 20U;
+  HttpLimits limits;  // of the public port
+  std::optional<std::chrono::milliseconds> drain_delay;
   std::chrono::milliseconds grace{10'000};
 };
 

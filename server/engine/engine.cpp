@@ -69,18 +69,14 @@ void forget_balances(ServedModel& model) {
 // Takes the new version in; what it displaces goes to `displaced`.
 void take_in(ServedModel& model, const std::shared_ptr<const ModelVersion>& version,
              Engine::Takeover takeover, std::vector<ServedModel::Version>& displaced) {
-  const bool is_first = model.versions.empty();
-  double weight = is_first ? 1 : 0;
+  ServedModel::Version* same = version_of(model, version->label());
   if (takeover == Engine::Takeover::replace) {
-    weight = 1;
-    displaced = std::exchange(model.versions, {});
-  } else if (const ServedModel::Version* same = version_of(model, version->label())) {
-    weight = same->weight;
-    displaced.push_back(*same);
-    std::erase_if(model.versions,
-                  [&](const auto& each) { return each.version->label() == version->label(); });
+    displaced = std::exchange(model.versions, {{version, 1, 0}});
+  } else if (same != nullptr) {
+    displaced.push_back(std::exchange(*same, {version, same->weight, 0}));
+  } else {
+    model.versions.push_back({version, model.versions.empty() ? 1.0 : 0.0, 0});
   }
-  model.versions.push_back({version, weight, 0});
   forget_balances(model);
   std::erase_if(model.aliases, [&](const auto& alias) { return version_of(model, alias.second) == nullptr; });
 }

@@ -89,7 +89,7 @@ class Engine {
 
   // Returns the new version once it serves. When it throws, the old ones go on serving: Error says what is
   // wrong with the model, LoadUnderWay that another load has not ended. A version of the same label is
-  // replaced and its weight kept.
+  // replaced, its weight and its place among the others kept.
   std::shared_ptr<const ModelVersion> load(const std::filesystem::path& directory, const std::string& label,
                                            Takeover takeover = Takeover::replace);
 

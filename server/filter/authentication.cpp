@@ -23,7 +23,8 @@ Response refusal(const Credentials& credentials) {
 
 }  // namespace
 
-Filter authentication(std::shared_ptr<const CurrentCredentials> credentials, std::vector<std::string> open) {
+Filter authentication(std::shared_ptr<const Current<const Credentials>> credentials,
+                      std::vector<std::string> open) {
   return [credentials = std::move(credentials), open = std::move(open)](Request request, Respond respond,
                                                                         const Answer& next) {
     if (std::find(open.begin(), open.end(), request.path) == open.end()) {

@@ -115,18 +115,4 @@ Credentials read_credentials(const CredentialFiles& files) {
   return credentials;
 }
 
-CurrentCredentials::CurrentCredentials(Credentials credentials)
-    : credentials_(std::make_shared<const Credentials>(std::move(credentials))) {}
-
-std::shared_ptr<const Credentials> CurrentCredentials::get() const {
-  const std::lock_guard lock(mutex_);
-  return credentials_;
-}
-
-void CurrentCredentials::set(Credentials credentials) {
-  auto next = std::make_shared<const Credentials>(std::move(credentials));
-  const std::lock_guard lock(mutex_);
-  credentials_.swap(next);
-}
-
 }  // namespace mlpipe

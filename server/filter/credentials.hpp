@@ -1,8 +1,6 @@
 #pragma once
 
 #include <filesystem>
-#include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,18 +39,5 @@ struct CredentialFiles {
 
 // Throws Error or UsageError that names the file and the line, never what stands there.
 Credentials read_credentials(const CredentialFiles& files);
-
-// Credentials that can be exchanged while they are asked for. Thread-safe.
-class CurrentCredentials {
- public:
-  explicit CurrentCredentials(Credentials credentials);
-
-  std::shared_ptr<const Credentials> get() const;
-  void set(Credentials credentials);
-
- private:
-  mutable std::mutex mutex_;
-  std::shared_ptr<const Credentials> credentials_;
-};
 
 }  // namespace mlpipe

@@ -9,6 +9,7 @@
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/write.hpp>
 #include <cerrno>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -29,6 +30,10 @@ constexpr std::chrono::milliseconds closing_time{5'000};
 
 std::string text_of(boost::beast::string_view view) {
   return {view.data(), view.size()};
+}
+
+std::size_t count_of_headers(const http::fields& fields) {
+  return static_cast<std::size_t>(std::distance(fields.begin(), fields.end()));
 }
 
 Request request_from(http::request<http::string_body> message) {
@@ -53,10 +58,11 @@ Request request_from(http::request<http::string_body> message) {
 
 }  // namespace
 
-Connection::Connection(TransportSocket socket, ConnectionScope& scope,
+Connection::Connection(TransportSocket socket, ConnectionScope& scope, std::shared_ptr<TlsContext> tls,
                        std::function<void(const std::shared_ptr<Connection>&)> on_end)
-    : socket_(std::move(socket)),
+    : stream_(std::move(socket)),
       scope_(scope),
+      tls_(std::move(tls)),
       on_end_(std::move(on_end)),
       since_(TransportClock::now().time_since_epoch().count()) {}
 
@@ -64,7 +70,7 @@ Connection::Connection(TransportSocket socket, ConnectionScope& scope,
 // connection ends and no other.
 template <typename Action>
 auto Connection::then(Action action) {
-  return [self = shared_from_this(), action = std::move(action)](error_code error, std::size_t count) {
+  return [self = shared_from_this(), action = std::move(action)](error_code error, std::size_t count = 0) {
     try {
       action(error, count);
     } catch (const std::exception&) {
@@ -74,14 +80,34 @@ auto Connection::then(Action action) {
 }
 
 void Connection::serve() {
-  asio::dispatch(socket_.get_executor(),
-                 [next = then([this](error_code, std::size_t) { begin_request(); })] { next({}, 0); });
+  asio::dispatch(stream_.get_executor(), [next = then([this](error_code, std::size_t) {
+                                            tls_ ? await_handshake() : begin_request();
+                                          })] { next({}); });
 }
 
 void Connection::turn_away(int status, const std::string& why) {
-  asio::dispatch(
-      socket_.get_executor(),
-      [next = then([this, status, why](error_code, std::size_t) { refuse(status, why); })] { next({}, 0); });
+  asio::dispatch(stream_.get_executor(), [next = then([this, status, why](error_code, std::size_t) {
+                                            tls_ ? end() : refuse(status, why);
+                                          })] { next({}); });
+}
+
+// A client that speaks HTTP to a port of TLS can still be told so: what it sent is looked at before TLS is.
+void Connection::await_handshake() {
+  enter(Phase::idle);
+  const auto look = [this](error_code error, std::size_t) {
+    constexpr char handshake_record = 0x16;
+    char first = 0;
+    if (error || ::recv(stream_.socket().native_handle(), &first, 1, MSG_PEEK | MSG_DONTWAIT) <= 0) {
+      end();
+    } else if (first != handshake_record) {
+      refuse(400, "request: this port speaks TLS, ask it by https://");
+    } else {
+      enter(Phase::receiving);
+      stream_.async_handshake(
+          *tls_, then([this](error_code failure, std::size_t) { failure ? end() : begin_request(); }));
+    }
+  };
+  stream_.socket().async_wait(TransportSocket::wait_read, then(look));
 }
 
 void Connection::begin_request() {
@@ -99,6 +125,8 @@ void Connection::parse_received() {
   while (received_.size() > 0 && !parser_->is_done() && !error) {
     received_.consume(parser_->put(received_.data(), error));
   }
+  const bool header_came = !header_seen_ && parser_->is_header_done();
+  header_seen_ = header_seen_ || header_came;
   if (error == http::error::body_limit) {
     refuse(413, fmt::format("body: it is larger than {} bytes", scope_.limits.body_bytes));
   } else if (error == http::error::header_limit || error == http::error::buffer_overflow) {
@@ -107,14 +135,15 @@ void Connection::parse_received() {
     refuse(505, "request line: only HTTP/1.0 and HTTP/1.1 are spoken here");
   } else if (error && error != http::error::need_more) {
     refuse(400, fmt::format("request: it is not HTTP: {}", error.message()));
+  } else if (header_came && count_of_headers(parser_->get()) > scope_.limits.headers) {
+    refuse(431, fmt::format("headers: there are more than {} of them", scope_.limits.headers));
   } else if (parser_->is_done()) {
     answer();
   } else if (!hold(parser_->get().body().capacity())) {
     refuse(503, "body: the server is holding too much already, try again");
-  } else if (!std::exchange(header_seen_, parser_->is_header_done()) && header_seen_ &&
-             parser_->get()[http::field::expect] == "100-continue") {
+  } else if (header_came && parser_->get()[http::field::expect] == "100-continue") {
     static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-    asio::async_write(socket_, asio::buffer(go_on.data(), go_on.size()),
+    asio::async_write(stream_, asio::buffer(go_on.data(), go_on.size()),
                       then([this](error_code failure, std::size_t) { failure ? end() : receive(); }));
   } else {
     receive();
@@ -122,7 +151,7 @@ void Connection::parse_received() {
 }
 
 void Connection::receive() {
-  socket_.async_read_some(received_.prepare(read_bytes), then([this](error_code error, std::size_t count) {
+  stream_.async_read_some(received_.prepare(read_bytes), then([this](error_code error, std::size_t count) {
                             received_.commit(count);
                             if (error == asio::error::operation_aborted && phase_ == Phase::receiving) {
                               refuse(408, "request: it took too long to arrive");
@@ -145,13 +174,17 @@ void Connection::answer() {
   Request request = request_from(parser_->release());
   cancellation_.emplace();
   request.cancelled = cancellation_->get_token();
-  const Respond respond = [self = shared_from_this(), version, keep_alive, head_only](Response response) {
+  const std::uint64_t number = ++request_number_;
+  const Respond respond = [self = shared_from_this(), number, version, keep_alive,
+                           head_only](Response response) {
     // Inline when the strand's own thread answers, which is how most do.
-    asio::dispatch(self->socket_.get_executor(), [self, version, keep_alive, head_only,
+    asio::dispatch(self->stream_.get_executor(), [self, number, version, keep_alive, head_only,
                                                   answered = std::move(response)]() mutable {
       self->then([&](error_code, std::size_t) {
-        self->send(std::move(answered), version, keep_alive && !self->scope_.stopping, head_only);
-      })({}, 0);
+        if (self->phase_ == Phase::answering && self->request_number_ == number) {
+          self->send(std::move(answered), version, keep_alive && !self->scope_.stopping, head_only);
+        }
+      })({});
     });
   };
   try {
@@ -172,12 +205,18 @@ void Connection::watch_for_the_clients_end() {
     if (phase_ != Phase::answering || error) {
       return;
     }
-    const ssize_t peeked = ::recv(socket_.native_handle(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
+    const ssize_t peeked = ::recv(stream_.socket().native_handle(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
     if (peeked == 0 || (peeked < 0 && errno != EAGAIN && errno != EINTR)) {
       cancel_request();
     }
   };
-  socket_.async_wait(TransportSocket::wait_read, [next = then(look)](error_code error) { next(error, 0); });
+  stream_.socket().async_wait(TransportSocket::wait_read, then(look));
+}
+
+// Nobody has to wait for an answer longer than the limit, whatever becomes of it.
+void Connection::give_up() {
+  cancel_request();
+  refuse(504, "request: it took too long to answer");
 }
 
 void Connection::refuse(int status, const std::string& why) {
@@ -197,7 +236,7 @@ void Connection::send(Response response, unsigned version, bool keep_alive, bool
   if (!head_only) {
     message_.body() = std::move(response.body);
   }
-  http::async_write(socket_, message_, then([this, keep_alive](error_code error, std::size_t) {
+  http::async_write(stream_, message_, then([this, keep_alive](error_code error, std::size_t) {
                       if (error) {
                         end();
                       } else if (keep_alive) {
@@ -212,20 +251,29 @@ void Connection::send(Response response, unsigned version, bool keep_alive, bool
 void Connection::part() {
   enter(Phase::closing);
   hold(0);
+  if (stream_.is_encrypted()) {
+    stream_.async_shutdown(then([this](error_code, std::size_t) { end_sending(); }));
+  } else {
+    end_sending();
+  }
+}
+
+void Connection::end_sending() {
   error_code error;
-  socket_.shutdown(TransportSocket::shutdown_send, error);
+  stream_.socket().shutdown(TransportSocket::shutdown_send, error);
   error ? end() : drop_what_comes();
 }
 
 void Connection::drop_what_comes() {
   received_.clear();
-  socket_.async_read_some(received_.prepare(read_bytes),
-                          then([this](error_code error, std::size_t) { error ? end() : drop_what_comes(); }));
+  stream_.socket().async_read_some(received_.prepare(read_bytes), then([this](error_code error, std::size_t) {
+                                     error ? end() : drop_what_comes();
+                                   }));
 }
 
 void Connection::end() {
   error_code ignored;
-  socket_.close(ignored);
+  stream_.socket().close(ignored);
   if (const auto report = std::exchange(on_end_, nullptr)) {
     report(shared_from_this());
   }
@@ -255,7 +303,7 @@ std::chrono::milliseconds Connection::limit_of(Phase phase) const {
     case Phase::answering:
       break;
   }
-  return std::chrono::hours(24);
+  return scope_.limits.answering;
 }
 
 bool Connection::is_overdue() const {
@@ -270,12 +318,17 @@ bool Connection::is_overdue() const {
 
 void Connection::end_if_overdue() {
   if (is_overdue()) {
-    asio::post(socket_.get_executor(), [self = shared_from_this()] {
-      error_code ignored;
-      if (self->is_overdue()) {  // nothing can have begun since: this runs on the connection's own strand
-        self->socket_.cancel(ignored);
-      }
-    });
+    asio::post(stream_.get_executor(), [next = then([this](error_code, std::size_t) {
+                                          error_code ignored;
+                                          if (!is_overdue()) {
+                                            return;  // something has begun since
+                                          }
+                                          if (phase_ == Phase::answering) {
+                                            give_up();
+                                          } else {
+                                            stream_.socket().cancel(ignored);
+                                          }
+                                        })] { next({}); });
   }
 }
 

@@ -1,16 +1,13 @@
 #pragma once
 
 #include <atomic>
-#include <boost/asio/basic_stream_socket.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/strand.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -18,12 +15,11 @@
 #include <string>
 
 #include "server/http/server.hpp"
+#include "server/http/stream.hpp"
 
 namespace mlpipe {
 
 using TransportClock = std::chrono::steady_clock;
-using TransportStrand = boost::asio::strand<boost::asio::io_context::executor_type>;
-using TransportSocket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, TransportStrand>;
 
 // What all connections of a server share. It outlives them.
 struct ConnectionScope {
@@ -38,14 +34,14 @@ struct ConnectionScope {
 // asynchronous operation on the socket's strand, which keeps the connection alive. Made by make_shared.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  // on_end is called once, when the socket has been closed.
-  Connection(TransportSocket socket, ConnectionScope& scope,
+  // on_end is called once, when the socket has been closed. Without `tls` the connection is not encrypted.
+  Connection(TransportSocket socket, ConnectionScope& scope, std::shared_ptr<TlsContext> tls,
              std::function<void(const std::shared_ptr<Connection>&)> on_end);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   ~Connection() { hold(0); }
 
-  // One of the two begins it.
+  // One of the two begins it. Who speaks TLS cannot be told why without a handshake and is just closed.
   void serve();
   void turn_away(int status, const std::string& why);
 
@@ -63,14 +59,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
   using Message = boost::beast::http::response<boost::beast::http::string_body>;
   enum class Phase { idle, receiving, answering, sending, closing };
 
+  void await_handshake();
   void begin_request();
   void parse_received();
   void receive();
   void answer();
   void watch_for_the_clients_end();
+  void give_up();
   void refuse(int status, const std::string& why);
   void send(Response response, unsigned version, bool keep_alive, bool head_only);
   void part();
+  void end_sending();
   void drop_what_comes();
   void end();
 
@@ -81,13 +80,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
   template <typename Action>
   auto then(Action action);
 
-  TransportSocket socket_;
+  TransportStream stream_;
   ConnectionScope& scope_;
+  std::shared_ptr<TlsContext> tls_;
   std::function<void(const std::shared_ptr<Connection>&)> on_end_;
   boost::beast::flat_buffer received_;
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
   bool header_seen_ = false;
   std::optional<std::stop_source> cancellation_;  // of the request that is being answered
+  std::uint64_t request_number_ = 0;              // so that an answer that comes too late answers no other
   Message message_;
   std::size_t held_ = 0;
   std::atomic<Phase> phase_{Phase::idle};

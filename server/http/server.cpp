@@ -39,8 +39,10 @@ asio::ip::tcp protocol_of(const FileDescriptor& socket) {
 
 // The acceptor and the timers share a strand; connections have one each.
 struct HttpServer::Implementation {
-  Implementation(FileDescriptor listening_socket, HttpHandler handler, HttpLimits limits, unsigned threads)
-      : scope{std::move(handler), limits},
+  Implementation(FileDescriptor listening_socket, HttpHandler handler, HttpLimits limits, unsigned threads,
+                 std::shared_ptr<const Current<TlsContext>> wanted_tls)
+      : tls(std::move(wanted_tls)),
+        scope{std::move(handler), limits},
         io(static_cast<int>(threads)),
         strand(asio::make_strand(io)),
         acceptor(strand),
@@ -103,8 +105,9 @@ struct HttpServer::Implementation {
     try {
       error_code ignored;
       socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-      const auto connection = std::make_shared<Connection>(
-          std::move(socket), scope, [this](const std::shared_ptr<Connection>& ended) { forget(ended); });
+      const auto connection =
+          std::make_shared<Connection>(std::move(socket), scope, tls ? tls->get() : nullptr,
+                                       [this](const std::shared_ptr<Connection>& ended) { forget(ended); });
       bool room = true;
       {
         const std::lock_guard lock(mutex);
@@ -130,7 +133,7 @@ struct HttpServer::Implementation {
   // One timer for all connections: setting one for each request would cost it a system call.
   void sweep_later() {
     const HttpLimits& limits = scope.limits;
-    const milliseconds shortest = std::min({limits.idle, limits.receiving, limits.sending});
+    const milliseconds shortest = std::min({limits.idle, limits.receiving, limits.answering, limits.sending});
     const milliseconds calm = std::clamp(shortest / 4, milliseconds(10), longest_sweep_pause);
     sweep_timer.expires_after(scope.stopping ? std::min(calm, sweep_pause_when_stopping) : calm);
     sweep_timer.async_wait([this](error_code) {
@@ -164,6 +167,7 @@ struct HttpServer::Implementation {
     }
   }
 
+  std::shared_ptr<const Current<TlsContext>> tls;
   ConnectionScope scope;
   std::mutex mutex;
   std::condition_variable changed;
@@ -178,9 +182,9 @@ struct HttpServer::Implementation {
 };
 
 HttpServer::HttpServer(FileDescriptor listening_socket, HttpHandler handler, HttpLimits limits,
-                       unsigned threads)
+                       unsigned threads, std::shared_ptr<const Current<TlsContext>> tls)
     : implementation_(std::make_unique<Implementation>(std::move(listening_socket), std::move(handler),
-                                                       limits, threads)) {}
+                                                       limits, threads, std::move(tls))) {}
 
 HttpServer::~HttpServer() = default;
 

@@ -7,7 +7,9 @@
 #include <string_view>
 
 #include "pipeline/base/file.hpp"
+#include "server/http/current.hpp"
 #include "server/http/message.hpp"
+#include "server/http/tls.hpp"
 
 namespace mlpipe {
 
@@ -15,11 +17,15 @@ namespace mlpipe {
 struct HttpLimits {
   std::size_t body_bytes = std::size_t{16} << 20U;       // of one request, else 413
   std::size_t header_bytes = std::size_t{16} << 10U;     // of one request, else 431
+  std::size_t headers = 100;                             // of one request, else 431
   std::size_t buffered_bytes = std::size_t{512} << 20U;  // bodies of all requests together, else 503
   std::size_t connections = 10'000;                      // else 503
   std::chrono::milliseconds idle{75'000};                // between requests, then the connection is closed
-  std::chrono::milliseconds receiving{30'000};  // a request from its first byte to its last, else 408
-  std::chrono::milliseconds sending{30'000};    // an answer, then the connection is closed
+  // A request from its first byte to its last, else 408; a TLS handshake too, else the connection is closed.
+  std::chrono::milliseconds receiving{30'000};
+  // From a request's last byte to its answer, else 504 and the request is cancelled.
+  std::chrono::milliseconds answering{std::chrono::hours(24)};
+  std::chrono::milliseconds sending{30'000};  // an answer, then the connection is closed
 };
 
 // What answers requests. Both are called from several threads at once.
@@ -33,10 +39,12 @@ struct HttpHandler {
 };
 
 // HTTP/1.1 over one listening socket: asynchronous connections with keep-alive and pipelining, read and
-// written by `threads` threads.
+// written by `threads` threads; under TLS when that is given: each
+// connection begins with what is current then.
 class HttpServer {
  public:
-  HttpServer(FileDescriptor listening_socket, HttpHandler handler, HttpLimits limits, unsigned threads);
+  HttpServer(FileDescriptor listening_socket, HttpHandler handler, HttpLimits limits, unsigned threads,
+             std::shared_ptr<const Current<TlsContext>> tls = nullptr);
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
   ~HttpServer();  // stops without grace

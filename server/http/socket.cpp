@@ -28,9 +28,14 @@ int socket_option(int descriptor, int option) {
 
 }  // namespace
 
-std::string SocketAddress::url() const {
+bool SocketAddress::is_loopback() const {
+  return host.starts_with("127.") || host.starts_with("::ffff:127.") || host == "::1";
+}
+
+std::string SocketAddress::url(const std::string& scheme) const {
   const bool is_ipv6 = host.find(':') != std::string::npos;
-  return is_ipv6 ? fmt::format("http://[{}]:{}", host, port) : fmt::format("http://{}:{}", host, port);
+  return is_ipv6 ? fmt::format("{}://[{}]:{}", scheme, host, port)
+                 : fmt::format("{}://{}:{}", scheme, host, port);
 }
 
 FileDescriptor listen_on(const std::string& host, std::uint16_t port) {

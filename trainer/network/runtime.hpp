@@ -11,9 +11,6 @@ void keep_freed_memory();
 // How many threads libtorch computes one operation with, for the whole process. At least 1.
 void set_compute_threads(int threads);
 
-// The cores that this process may run on.
-int available_cores();
-
 // The version that was built against: "2.11.0".
 std::string libtorch_version();
 

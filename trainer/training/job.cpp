@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
+#include "pipeline/base/cores.hpp"
 #include "pipeline/base/file.hpp"
 #include "pipeline/base/text.hpp"
 #include "trainer/network/runtime.hpp"
