@@ -30,9 +30,8 @@ struct Case {
 const std::vector<Case>& cases() {
   static const std::vector<Case> all = {
       {"MNIST CNN",
-       "[conv: 32, relu, conv: 64, relu, maxpool: 2, dropout: 0.25, flatten, linear: 128, relu, dropout: "
-       "0.5, "
-       "linear: 10]",
+       "[conv: 32, relu, conv: 64, relu, maxpool: 2, dropout: 0.25, flatten, "
+       "linear: 128, relu, dropout: 0.5, linear: 10]",
        {1, 28, 28}},
       {"MLP 64-32-10", "[linear: 32, relu, linear: 10]", {64}},
   };
