@@ -28,7 +28,7 @@ UnscorableExample::UnscorableExample(std::size_t index)
 
 Batcher::Batcher(Compute compute, std::size_t values, std::size_t labels, BatchLimits limits,
                  Executor& executor)
-    : compute_(std::move(compute)), values_(values), labels_(labels), limits_(limits), executor_(executor) {}
+    : compute_(std::move(compute)), values_(values), labels_(labels), limits_(limits), executor_(&executor) {}
 
 void Batcher::submit(InferenceTask task) {
   std::vector<Waiting> abandoned;
@@ -57,7 +57,7 @@ void Batcher::submit(InferenceTask task) {
     throw QueueFull("the model's queue is full, try again");
   }
   if (start) {
-    executor_.run_soon([self = shared_from_this()] { self->run(); });
+    executor_->run_soon([self = shared_from_this()] { self->run(); });
   } else if (limits_.delay.count() > 0) {
     grown_.notify_one();
   }
@@ -104,7 +104,7 @@ void Batcher::run() {
       return;
     }
   }
-  executor_.run_soon([self = shared_from_this()] { self->run(); });
+  executor_->run_soon([self = shared_from_this()] { self->run(); });
 }
 
 // Whole requests, in their order, up to the largest batch; at least one.

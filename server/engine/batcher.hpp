@@ -97,6 +97,9 @@ class Batcher : public std::enable_shared_from_this<Batcher> {
   // The executor must outlive the batcher.
   Batcher(Compute compute, std::size_t values, std::size_t labels, BatchLimits limits, Executor& executor);
 
+  // Before the first task: another executor.
+  void run_on(Executor& executor) { executor_ = &executor; }
+
   // Throws QueueFull, and then never calls task.done. The done of every other task is called once: also when
   // it was cancelled (RequestCancelled) or too late (DeadlineExceeded), which both leave the queue without a
   // forward call.
@@ -130,7 +133,7 @@ class Batcher : public std::enable_shared_from_this<Batcher> {
   const std::size_t values_;
   const std::size_t labels_;
   const BatchLimits limits_;
-  Executor& executor_;
+  Executor* executor_;
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable grown_;
   std::deque<Waiting> queue_;

@@ -71,6 +71,9 @@ const char* phase_name(LoadAttempt::Phase phase);
 struct EngineOptions {
   unsigned threads = 1;     // that compute, for all models together
   BatchLimits limits = {};  // of every version; never more instances than threads
+  // Versions whose largest batch takes no longer are computed where requests are read, when there is such an
+  // executor: changing threads twice would cost them more than their forward call keeps others waiting.
+  std::chrono::milliseconds near_limit{20};
 };
 
 // Holds the models that answer, each in one or several versions. A new version is loaded and warmed up beside
@@ -114,6 +117,11 @@ class Engine {
   EngineState state() const;
   void begin_draining();
 
+  // Where requests are read, for the fast versions; see EngineOptions::near_limit. Until then, and after
+  // leave_transport(), they are computed on the engine's own threads. It must outlive its use.
+  void use_transport(Executor& transport) { near_.attach(transport); }
+  void leave_transport() { near_.detach(); }
+
   // Answers what still waits and computes nothing from then on. To be called before those end whom the
   // answers are for.
   void finish() { pool_.finish(); }
@@ -127,7 +135,8 @@ class Engine {
   std::mutex loading_;        // held for the whole of a load
   mutable std::mutex mutex_;  // guards the state, held for moments
   EngineState state_;
-  ThreadPool pool_;  // last: it ends first, and what it still computes finds the rest
+  ThreadPool pool_;  // ends before the rest, which what it still computes finds
+  AttachableExecutor near_;
 };
 
 }  // namespace mlpipe
