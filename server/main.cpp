@@ -1,15 +1,13 @@
 #include <fmt/format.h>
-#include <openssl/rand.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -19,13 +17,16 @@
 #include "pipeline/base/file.hpp"
 #include "pipeline/base/text.hpp"
 #include "server/engine/engine.hpp"
+#include "server/grpc_library.hpp"
 #include "server/http/server.hpp"
 #include "server/http/socket.hpp"
 #include "server/log.hpp"
 #include "server/model/load_model.hpp"
 #include "server/options.hpp"
+#include "server/port_secrets.hpp"
 #include "server/ports.hpp"
 #include "server/protocol/routes.hpp"
+#include "server/protocol/v2/service.hpp"
 #include "server/signals.hpp"
 #include "trainer/network/runtime.hpp"
 
@@ -33,39 +34,6 @@ namespace mlpipe {
 namespace {
 
 constexpr unsigned admin_threads = 3;  // a load takes one of them for as long as it lasts
-
-std::string random_token() {
-  std::array<unsigned char, 24> bytes{};
-  if (::RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1) {
-    throw Error("making an admin token: no random numbers can be had", "give one with --admin-token-file");
-  }
-  std::string text;
-  for (const unsigned char byte : bytes) {
-    text += fmt::format("{:02x}", byte);
-  }
-  return text;
-}
-
-void warn_if_others_can_read(const std::filesystem::path& file) {
-  struct stat status {};
-  if (!file.empty() && ::stat(file.c_str(), &status) == 0 && (status.st_mode & (S_IRGRP | S_IROTH)) != 0) {
-    log_info("credentials can be read by others", {{"file", file.string()}});
-  }
-}
-
-std::shared_ptr<const Credentials> read_shared(const CredentialFiles& files) {
-  warn_if_others_can_read(files.tokens);
-  warn_if_others_can_read(files.users);
-  return std::make_shared<const Credentials>(read_credentials(files));
-}
-
-std::shared_ptr<const Credentials> credentials_for_this_run() {
-  const std::string token = random_token();
-  fmt::print("admin token (made for this run): {}\n", token);
-  Credentials credentials;
-  credentials.add_token(token);
-  return std::make_shared<const Credentials>(std::move(credentials));
-}
 
 // As many connections as the system lets this process have.
 void raise_descriptor_limit() {
@@ -79,35 +47,6 @@ void raise_descriptor_limit() {
 FileDescriptor socket_for(const std::optional<int>& inherited, const std::string& host, std::uint16_t port) {
   return inherited ? adopt_listening_socket(*inherited) : listen_on(host, port);
 }
-
-// What a port shows and asks for, as it stands on disk.
-struct PortSecrets {
-  PortSecrets(CredentialFiles wanted_credentials, TlsFiles wanted_tls)
-      : credential_files(std::move(wanted_credentials)), tls_files(std::move(wanted_tls)) {
-    if (credential_files.any()) {
-      credentials = std::make_shared<Current<const Credentials>>(read_shared(credential_files));
-    }
-    if (tls_files.any()) {
-      tls = std::make_shared<Current<TlsContext>>(read_tls(tls_files));
-    }
-  }
-
-  void reload(const std::string& port, ReloadReport& report) const {
-    if (credential_files.any()) {
-      report.attempt(port + " credentials", [&] { credentials->set(read_shared(credential_files)); });
-    }
-    if (tls_files.any()) {
-      report.attempt(port + " certificate", [&] { tls->set(read_tls(tls_files)); });
-    }
-  }
-
-  std::string scheme() const { return tls ? "https" : "http"; }
-
-  CredentialFiles credential_files;
-  TlsFiles tls_files;
-  SharedCredentials credentials;             // null: none are asked for
-  std::shared_ptr<Current<TlsContext>> tls;  // null: plain HTTP
-};
 
 ReloadReport reload(Engine& engine, const PortSecrets& public_secrets, const PortSecrets& admin_secrets) {
   ReloadReport report;
@@ -131,6 +70,43 @@ std::chrono::milliseconds drain_delay(const ServeOptions& options, const SocketA
   return options.drain_delay.value_or(unseen ? std::chrono::seconds(0) : std::chrono::seconds(5));
 }
 
+std::filesystem::path full_path(const std::filesystem::path& path) {
+  return path.empty() ? path : std::filesystem::absolute(path).lexically_normal();
+}
+
+// Loads all models that the command line names, and returns the default one.
+std::shared_ptr<const ModelVersion> load_models(Engine& engine, const ServeOptions& options) {
+  std::set<std::string> names;
+  for (const std::filesystem::path& directory : options.models) {
+    const auto version = engine.load(full_path(directory), options.version, Engine::Takeover::beside);
+    if (!names.insert(version->model().name).second) {
+      throw UsageError(fmt::format("--model {}: another --model is called '{}' too", directory.string(),
+                                   printable(version->model().name)),
+                       "give them different names in model.yaml");
+    }
+  }
+  return engine.current();
+}
+
+std::unique_ptr<GrpcServer> grpc_server(InferenceService& service, const ServeOptions& options,
+                                        const SharedCredentials& credentials) {
+  if (!options.grpc_port) {
+    return nullptr;
+  }
+  GrpcOptions grpc;
+  grpc.host = options.grpc_host;
+  grpc.port = *options.grpc_port;
+  grpc.message_limit = options.limits.body_bytes;
+  grpc.certificate = options.tls.certificate;
+  grpc.key = options.tls.key;
+  if (credentials) {
+    grpc.allow = [credentials](std::string_view authorization) {
+      return credentials->get()->allow(authorization);
+    };
+  }
+  return start_grpc_server(service, grpc);
+}
+
 void serve(const ServeOptions& options, Signals& signals) {
   keep_freed_memory();
   raise_descriptor_limit();
@@ -140,9 +116,7 @@ void serve(const ServeOptions& options, Signals& signals) {
 
   const PortSecrets secrets(options.public_credentials, options.tls);
   PortSecrets admin_secrets(options.admin_credentials, options.admin_tls);
-  if (!admin_secrets.credentials) {
-    admin_secrets.credentials = std::make_shared<Current<const Credentials>>(credentials_for_this_run());
-  }
+  admin_secrets.require_credentials();
   FileDescriptor socket = socket_for(options.listen_descriptor, options.host, options.port);
   FileDescriptor admin_socket =
       socket_for(options.admin_listen_descriptor, options.admin_host, options.admin_port);
@@ -150,7 +124,7 @@ void serve(const ServeOptions& options, Signals& signals) {
   const SocketAddress admin_address = address_of(admin_socket);
   const std::string url = address.url(secrets.scheme());
   const std::string admin_url = admin_address.url(admin_secrets.scheme());
-  if (!admin_address.is_loopback() && !admin_secrets.tls) {
+  if (!admin_address.is_loopback() && !admin_secrets.tls()) {
     log_info("the admin port is open to others without TLS", {{"address", admin_url}});
   }
 
@@ -161,23 +135,29 @@ void serve(const ServeOptions& options, Signals& signals) {
   Metrics metrics;
   const auto reload_all = [&] { return reload(engine, secrets, admin_secrets); };
   const Router public_routes = public_router(engine, metrics);
-  const Router admin_routes = admin_router(engine, metrics, {Signals::request_stop, reload_all});
+  const Router admin_routes =
+      admin_router(engine, metrics, {Signals::request_stop, reload_all, full_path(options.repository)});
 
   const HttpLimits admin_limits;
   HttpServer admin(std::move(admin_socket),
-                   admin_handler(admin_routes, options, admin_limits, admin_secrets.credentials),
-                   admin_limits, admin_threads, admin_secrets.tls);
-  const auto version =
-      engine.load(std::filesystem::absolute(options.model).lexically_normal(), options.version);
-  HttpServer server(std::move(socket), public_handler(public_routes, options, secrets.credentials),
-                    options.limits, options.threads, secrets.tls);
+                   admin_handler(admin_routes, options, admin_limits, admin_secrets.credentials()),
+                   admin_limits, admin_threads, admin_secrets.tls());
+  const auto version = load_models(engine, options);
+  HttpServer server(std::move(socket), public_handler(public_routes, options, secrets.credentials()),
+                    options.limits, options.threads, secrets.tls());
+
+  const std::unique_ptr<InferenceService> inference = make_inference_service(engine);
+  const std::unique_ptr<GrpcServer> grpc = grpc_server(*inference, options, secrets.credentials());
 
   if (!options.address_file.empty()) {
-    write_file_atomically(options.address_file, fmt::format("{{\"port\": {}, \"admin_port\": {}}}\n",
-                                                            address.port, admin_address.port));
+    write_file_atomically(
+        options.address_file,
+        fmt::format("{{\"port\": {}, \"admin_port\": {}{}}}\n", address.port, admin_address.port,
+                    grpc ? fmt::format(", \"grpc_port\": {}", grpc->port()) : ""));
   }
-  fmt::print("{} version {} answers at {} (admin: {})\n", printable(version->model().name),
-             printable(version->label()), url, admin_url);
+  fmt::print("{} version {} answers at {} (admin: {}{})\n", printable(version->model().name),
+             printable(version->label()), url, admin_url,
+             grpc ? fmt::format(", gRPC: {}:{}", grpc->host(), grpc->port()) : "");
   std::fflush(stdout);
   log_info("start", {{"model", version->model().name},
                      {"version", version->label()},
@@ -192,8 +172,18 @@ void serve(const ServeOptions& options, Signals& signals) {
   const std::chrono::milliseconds delay = drain_delay(options, address);
   log_info("drain", {{"delay", format_duration(delay)}, {"grace", format_duration(options.grace)}});
   engine.begin_draining();
+  if (grpc) {
+    grpc->begin_draining();
+  }
   std::this_thread::sleep_for(delay);
-  server.stop(options.grace);
+  {
+    const std::jthread beside([&] {
+      if (grpc) {
+        grpc->stop(options.grace);
+      }
+    });
+    server.stop(options.grace);
+  }
   engine.finish();
   admin.stop(std::min<std::chrono::milliseconds>(options.grace, std::chrono::seconds(1)));
   log_info("stopped");

@@ -15,12 +15,15 @@ namespace mlpipe {
 
 // The command line of mlpipe-serve.
 struct ServeOptions {
-  std::filesystem::path model;
+  std::vector<std::filesystem::path> models;  // at least one; the first is the default
   std::string version = "1";
+  std::filesystem::path repository;  // empty: there is none
   std::string host = "127.0.0.1";
   std::uint16_t port = 8080;
   std::string admin_host = "127.0.0.1";
   std::uint16_t admin_port = 0;
+  std::string grpc_host = "127.0.0.1";
+  std::optional<std::uint16_t> grpc_port;  // nothing: gRPC is not spoken
   std::optional<int> listen_descriptor;
   std::optional<int> admin_listen_descriptor;
   CredentialFiles admin_credentials;   // none: a token is made and shown

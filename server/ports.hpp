@@ -1,16 +1,11 @@
 #pragma once
 
-#include <memory>
-
-#include "server/filter/credentials.hpp"
-#include "server/http/current.hpp"
 #include "server/http/server.hpp"
 #include "server/options.hpp"
+#include "server/port_secrets.hpp"
 #include "server/protocol/router.hpp"
 
 namespace mlpipe {
-
-using SharedCredentials = std::shared_ptr<Current<const Credentials>>;
 
 // What the public port answers with: its routes behind the filters that the options ask for. Null credentials
 // let everybody ask. The router must outlive the handler.

@@ -12,6 +12,7 @@
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/file.hpp"
 #include "pipeline/base/text.hpp"
+#include "pipeline/model/weights_format.hpp"
 
 namespace mlpipe {
 namespace {
@@ -83,6 +84,9 @@ class Reader {
     std::uint64_t length = 0;
     std::memcpy(&length, bytes_.data(), length_size);
     if (length > largest_header || length > bytes_.size() - length_size) {
+      if (is_pickle(bytes_)) {
+        refuse("it is a pickle, which could run any code when it is loaded");
+      }
       refuse(fmt::format("its header says it is {} bytes long, and {} follow", length,
                          bytes_.size() - length_size));
     }

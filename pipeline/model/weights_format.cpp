@@ -31,10 +31,6 @@ bool holds(std::string_view bytes, std::string_view name) {
   return bytes.find(name) != std::string_view::npos;
 }
 
-bool is_pickle(std::string_view bytes) {
-  return bytes.starts_with('\x80') || (is_archive(bytes) && holds(bytes, "/data.pkl"));
-}
-
 std::optional<WeightsFault> fault_of_torchscript(std::string_view bytes) {
   // What torch.save writes is such an archive too, but has no code.
   if (is_archive(bytes) && holds(bytes, "/constants.pkl") && holds(bytes, "/code/")) {
@@ -59,6 +55,10 @@ std::optional<WeightsFault> fault_of_package(std::string_view bytes) {
 }
 
 }  // namespace
+
+bool is_pickle(std::string_view bytes) {
+  return bytes.starts_with('\x80') || (is_archive(bytes) && holds(bytes, "/data.pkl"));
+}
 
 std::string format_name(WeightsFormat format) {
   for (const NamedFormat& one : formats) {

@@ -25,6 +25,10 @@ struct WeightsFault {
   std::string hint;
 };
 
+// Whether the bytes are one, bare or in an archive as torch.save writes it: loading it could run any code.
+// Asked of what is no file of a known format; a safetensors file may begin as a pickle does.
+bool is_pickle(std::string_view bytes);
+
 // Looks at how the file is made, not at what is in its tensors. A pickle, which can run any code when it is
 // loaded, is none of the formats.
 std::optional<WeightsFault> fault_of_weights(WeightsFormat format, std::string_view bytes);

@@ -232,7 +232,10 @@ void Batcher::finish(Waiting& waiting, std::exception_ptr failure, Inference inf
     const std::lock_guard lock(mutex_);
     ++(failure ? counts_.failures : counts_.requests);
     counts_.queued += inference.queued;
-    counts_.answering += failure ? EngineClock::duration(0) : EngineClock::now() - waiting.since;
+    if (!failure) {
+      counts_.answering += EngineClock::now() - waiting.since;
+      counts_.last_answer = std::chrono::system_clock::now();
+    }
   }
   const InferenceDone done = std::move(waiting.task.done);
   try {

@@ -82,6 +82,7 @@ struct BatchCounts {
   std::chrono::nanoseconds computing{0};  // forward calls, each counted once
   std::chrono::nanoseconds answering{0};  // from the request to its scores
   std::size_t waiting = 0;                // examples in the queue now
+  std::chrono::system_clock::time_point last_answer = {};
 };
 
 // The bounded queue of one model version, and what makes batches of it. It conserves work: an instance that

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -23,6 +24,11 @@ struct RequestRecord {
   std::string version;
 };
 
+// Takes the one example that a request brought, raw, and who answers it, for as long as feedback may come to
+// it.
+using KeepExample =
+    std::function<void(const std::string& model, const std::string& version, std::span<const float> values)>;
+
 // One HTTP request, read whole. A value: nothing in it belongs to the transport.
 struct Request {
   std::string method;  // "GET"
@@ -33,6 +39,7 @@ struct Request {
   // Requested when the client is gone before it was answered: nobody waits for the work any more.
   std::stop_token cancelled = {};
   std::shared_ptr<RequestRecord> record = {};  // null when nothing is logged
+  KeepExample keep = {};                       // null when nobody wants to know
 
   // The value of the first header of that name, in any case; empty when there is none.
   std::string_view header(std::string_view name) const;

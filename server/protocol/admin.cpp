@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <filesystem>
+#include <map>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -7,6 +9,7 @@
 #include "server/log.hpp"
 #include "server/protocol/input.hpp"
 #include "server/protocol/json.hpp"
+#include "server/protocol/loading.hpp"
 #include "server/protocol/routes.hpp"
 
 namespace mlpipe {
@@ -18,17 +21,14 @@ Response respond(const Json& document, int status = 200) {
   return {status, "application/json", document.dump(-1, ' ', false, Json::error_handler_t::replace)};
 }
 
-Json describe(const ModelVersion& version) {
-  const BatchCounts counts = version.counts();
-  return {{"model", version.model().name},
-          {"version", version.label()},
-          {"directory", version.directory().string()},
-          {"digest", version.digest().hex()},
-          {"weights", version.model().weights.hex()},
-          {"loaded_at", format_time(version.loaded_at())},
-          {"requests", counts.requests},
-          {"failures", counts.failures},
-          {"examples", counts.examples}};
+Json describe(const ServedModel& model) {
+  Json versions = Json::array();
+  for (const ServedModel::Version& each : model.versions) {
+    Json version = describe_version(*each.version);
+    version["weight"] = each.weight;
+    versions.push_back(std::move(version));
+  }
+  return {{"name", model.name}, {"aliases", model.aliases}, {"versions", std::move(versions)}};
 }
 
 Response describe(const ReloadReport& report) {
@@ -49,7 +49,7 @@ Response show_state(const Engine& engine) {
   const EngineState state = engine.state();
   Json document = {{"state", phase_name(state.phase)}};
   if (state.current) {
-    document.update(describe(*state.current));
+    document.update(describe_version(*state.current));
   }
   Json load = {{"state", phase_name(state.load.phase)},
                {"version", state.load.version},
@@ -59,6 +59,10 @@ Response show_state(const Engine& engine) {
     load["error"] = state.load.error;
   }
   document["load"] = std::move(load);
+  document["models"] = Json::array();
+  for (const ServedModel& model : state.models) {
+    document["models"].push_back(describe(model));
+  }
   return respond(document);
 }
 
@@ -76,7 +80,7 @@ std::string required_text(const JsonField& field, const std::string& name) {
 Response load(Engine& engine, const Request& request) {
   require_json_type(request);
   const JsonBody body(request);
-  const auto fields = JsonBody::fields(body.object(), "", {"directory", "version"});
+  const auto fields = JsonBody::fields(body.object(), "", {"directory", "version", "takeover"});
   const std::filesystem::path directory = required_text(fields[0], "directory");
   const std::string label = required_text(fields[1], "version");
   if (!directory.is_absolute()) {
@@ -86,32 +90,70 @@ Response load(Engine& engine, const Request& request) {
   if (!std::filesystem::is_directory(directory, error)) {
     throw RequestError(400, fmt::format("directory: '{}' is no folder here", directory.string()));
   }
-  try {
-    const std::shared_ptr<const ModelVersion> version = engine.load(directory, label);
-    Json document = {{"state", "serving"}};
-    document.update(describe(*version));
-    log_info("load", {{"model", version->model().name},
-                      {"version", label},
-                      {"directory", directory.string()},
-                      {"digest", version->digest().hex()}});
-    return respond(document);
-  } catch (const LoadUnderWay& failure) {
-    Response response = error_response(409, fmt::format("{}: {}", failure.what(), failure.hint()));
-    response.headers.push_back({"Retry-After", "1"});
-    return response;
-  } catch (const std::exception& failure) {
-    const auto* known = dynamic_cast<const Error*>(&failure);
-    const std::string hint = known == nullptr || known->hint().empty() ? "" : " (" + known->hint() + ")";
-    const std::string what(split(failure.what(), '\n').front());  // libtorch adds a stack trace
-    log_error("load failed", {{"version", label}, {"directory", directory.string()}, {"error", what}});
-    return error_response(422, fmt::format("directory: {}{}", what, hint));
+  return load_for_request(engine, directory, label, takeover_named(fields[2], "takeover"), "directory");
+}
+
+const ServedModel& model_in(const EngineState& state, const std::string& name) {
+  const auto found = std::find_if(state.models.begin(), state.models.end(),
+                                  [&](const ServedModel& model) { return model.name == name; });
+  if (found == state.models.end()) {
+    throw RequestError(404, fmt::format("model: '{}' was unloaded meanwhile", name));
   }
+  return *found;
+}
+
+// Changes how a model is shared out with `change`, and shows it.
+Response changed_model(Engine& engine, const std::string& name, const char* what,
+                       const std::function<void()>& change) {
+  try {
+    change();
+  } catch (const UnknownModel& failure) {
+    throw RequestError(404, failure.what());
+  } catch (const UsageError& failure) {
+    throw RequestError(400, failure.what());
+  }
+  const EngineState state = engine.state();
+  const Json document = describe(model_in(state, name));
+  log_info(what, {{"model", name}});
+  return respond(document);
+}
+
+Response set_weights(Engine& engine, const Request& request) {
+  require_json_type(request);
+  const JsonBody body(request);
+  const auto fields = JsonBody::fields(body.object(), "", {"model", "weights"});
+  const std::string model = required_text(fields[0], "model");
+  simdjson::dom::object given;
+  if (!fields[1] || fields[1]->get(given) != simdjson::SUCCESS) {
+    throw RequestError(400, R"(weights: an object is expected, as in {"1": 90, "2": 10})");
+  }
+  std::map<std::string, double> weights;
+  for (const simdjson::dom::key_value_pair each : given) {
+    double weight = 0;
+    if (each.value.get(weight) != simdjson::SUCCESS) {
+      throw RequestError(400, fmt::format("weights.{}: a number is expected", printable(each.key)));
+    }
+    if (!weights.emplace(each.key, weight).second) {
+      throw RequestError(400, fmt::format("weights.{}: it is given twice", printable(each.key)));
+    }
+  }
+  return changed_model(engine, model, "weights", [&] { engine.set_weights(model, weights); });
+}
+
+Response set_alias(Engine& engine, const Request& request) {
+  require_json_type(request);
+  const JsonBody body(request);
+  const auto fields = JsonBody::fields(body.object(), "", {"model", "alias", "version"});
+  const std::string model = required_text(fields[0], "model");
+  const std::string alias = required_text(fields[1], "alias");
+  const std::string version = required_text(fields[2], "version");
+  return changed_model(engine, model, "alias", [&] { engine.set_alias(model, alias, version); });
 }
 
 }  // namespace
 
 std::vector<Route> admin_routes(Engine& engine, Administration administration) {
-  return {
+  std::vector<Route> routes = {
       {"GET", "/admin/state", [&engine](const Request&, const PathValues&) { return show_state(engine); }},
       {"POST", "/admin/load",
        [&engine](const Request& request, const PathValues&) { return load(engine, request); }},
@@ -119,11 +161,21 @@ std::vector<Route> admin_routes(Engine& engine, Administration administration) {
        [reload = std::move(administration.reload)](const Request&, const PathValues&) {
          return describe(reload());
        }},
+      {"POST", "/admin/weights",
+       [&engine](const Request& request, const PathValues&) { return set_weights(engine, request); }},
+      {"POST", "/admin/alias",
+       [&engine](const Request& request, const PathValues&) { return set_alias(engine, request); }},
       {"POST", "/admin/stop",
        [stop = std::move(administration.request_stop)](const Request&, const PathValues&) {
          stop();
          return respond({{"state", "draining"}}, 202);
        }}};
+  if (!administration.repository.empty()) {
+    for (Route& route : repository_routes(engine, administration.repository)) {
+      routes.push_back(std::move(route));
+    }
+  }
+  return routes;
 }
 
 }  // namespace mlpipe

@@ -4,13 +4,13 @@
 
 #include <utility>
 
-#include "server/protocol/input.hpp"
+#include "server/protocol/failure.hpp"
 #include "server/protocol/router.hpp"
 
 namespace mlpipe {
 namespace {
 
-InferenceCall read_call(const ModelVersion& version, const std::function<InferenceCall()>& read) {
+ExamplesToScore read_examples(const ModelVersion& version, const std::function<ExamplesToScore()>& read) {
   try {
     if (!version.has_room()) {
       throw QueueFull("the model's queue is full, try again");
@@ -22,43 +22,71 @@ InferenceCall read_call(const ModelVersion& version, const std::function<Inferen
   }
 }
 
-Response written(const InferenceCall& call, const std::exception_ptr& failure, const Inference& inference) {
-  if (!failure) {
-    return call.write(inference);
-  }
+using Place = std::function<std::string(std::size_t example)>;
+
+// An example that has no score is what the request is to blame for.
+std::exception_ptr blamed(const std::exception_ptr& failure, const Place& place) {
   try {
     std::rethrow_exception(failure);
   } catch (const UnscorableExample& unscorable) {
-    throw RequestError(
-        400, fmt::format("{}: {}: {}", call.place(unscorable.index()), unscorable.what(), unscorable.hint()));
+    return std::make_exception_ptr(RequestError(
+        400, fmt::format("{}: {}: {}", place(unscorable.index()), unscorable.what(), unscorable.hint())));
+  } catch (...) {
+    return failure;
   }
 }
 
 }  // namespace
 
-void answer_inference(const std::shared_ptr<const ModelVersion>& version, const Request& request,
-                      const std::function<InferenceCall()>& read, const Respond& respond) {
+void name_in_record(const Request& request, const ModelVersion& version) {
   if (request.record) {
-    request.record->model = version->model().name;
-    request.record->version = version->label();
+    request.record->model = version.model().name;
+    request.record->version = version.label();
   }
-  const auto call = std::make_shared<InferenceCall>(read_call(*version, read));
+}
+
+void submit_examples(const std::shared_ptr<const ModelVersion>& version,
+                     const std::function<ExamplesToScore()>& read, std::stop_token cancelled,
+                     ScoresDone done) {
+  ExamplesToScore examples = read_examples(*version, read);
   InferenceTask task;
-  task.rows = std::move(call->rows);
-  task.count = call->count;
-  task.deadline = call->deadline;
-  task.cancelled = request.cancelled;
-  task.done = [version, call, respond, path = request.path](const std::exception_ptr& failure,
-                                                            const Inference& inference) {
-    Response response;
-    try {
-      response = written(*call, failure, inference);
-    } catch (...) {
-      response = response_to(std::current_exception(), path);
-    }
-    respond(std::move(response));
+  task.rows = std::move(examples.rows);
+  task.count = examples.count;
+  task.deadline = examples.deadline;
+  task.cancelled = std::move(cancelled);
+  task.done = [place = std::move(examples.place), done = std::move(done)](const std::exception_ptr& failure,
+                                                                          const Inference& inference) {
+    done(failure ? blamed(failure, place) : nullptr, inference);
   };
   version->submit(std::move(task));
+}
+
+void answer_inference(const std::shared_ptr<const ModelVersion>& version, const Request& request,
+                      const std::function<InferenceCall()>& read, const Respond& respond) {
+  name_in_record(request, *version);
+  const auto write = std::make_shared<std::function<Response(const Inference&)>>();
+  const auto read_and_keep = [&] {
+    InferenceCall call = read();
+    *write = std::move(call.write);
+    if (request.keep && call.count == 1) {
+      request.keep(version->model().name, version->label(), call.rows);
+    }
+    return static_cast<ExamplesToScore&&>(call);
+  };
+  submit_examples(version, read_and_keep, request.cancelled,
+                  [version, write, respond, path = request.path](const std::exception_ptr& failure,
+                                                                 const Inference& inference) {
+                    Response response;
+                    try {
+                      if (failure) {
+                        std::rethrow_exception(failure);
+                      }
+                      response = (*write)(inference);
+                    } catch (...) {
+                      response = response_to(std::current_exception(), path);
+                    }
+                    respond(std::move(response));
+                  });
 }
 
 }  // namespace mlpipe

@@ -11,6 +11,7 @@
 
 #include "pipeline/base/scalar.hpp"
 #include "pipeline/base/text.hpp"
+#include "server/protocol/fp32.hpp"
 
 namespace mlpipe {
 namespace {
@@ -51,6 +52,20 @@ const char* type_name(const dom::element& element) {
   throw RequestError(400, message);
 }
 
+// Whether the number in the document is this one and none beside it.
+bool is_exactly(const dom::element& element, float nearest) {
+  std::int64_t whole = 0;
+  std::uint64_t large = 0;
+  double value = 0;
+  if (element.is<std::int64_t>() && element.get(whole) == simdjson::SUCCESS) {
+    return is_in_fp32(whole);
+  }
+  if (element.is<std::uint64_t>() && element.get(large) == simdjson::SUCCESS) {
+    return is_in_fp32(large);
+  }
+  return element.get(value) == simdjson::SUCCESS && static_cast<double>(nearest) == value;
+}
+
 constexpr std::size_t longest_shown = 100;
 
 // "it is one of red, green, blue"; of many only the first.
@@ -69,7 +84,8 @@ std::string some_categories(const Column& column) {
 // Reads the lists level by level; how long the lists of a level are is what the first of them says.
 class BlockReader {
  public:
-  BlockReader(const std::string& field, std::span<const Column> columns) : field_(field), columns_(columns) {}
+  BlockReader(const std::string& field, std::span<const Column> columns, BetweenFp32 between)
+      : field_(field), columns_(columns), between_(between) {}
 
   NumberBlock read(const dom::array& list) {
     read_level(list, 0);
@@ -128,7 +144,12 @@ class BlockReader {
     if (std::abs(value) > static_cast<double>(std::numeric_limits<float>::max())) {
       refuse(fmt::format("{}: {} is beyond what FP32 holds", place(level + 1), value));
     }
-    return static_cast<float>(value);
+    const auto nearest = static_cast<float>(value);
+    if (between_ == BetweenFp32::refuse && !is_exactly(element, nearest)) {
+      refuse(fmt::format("{}: {} is no number of FP32, which the model computes with", place(level + 1),
+                         simdjson::minify(element)));
+    }
+    return nearest;
   }
 
   float category(const dom::element& element, std::size_t level) const {
@@ -163,6 +184,7 @@ class BlockReader {
 
   const std::string& field_;
   std::span<const Column> columns_;
+  BetweenFp32 between_;
   std::vector<float> values_;
   std::size_t depth_ = 0;
   std::array<std::int64_t, deepest> lengths_{};
@@ -202,20 +224,20 @@ void require_json_type(const Request& request) {
   }
 }
 
-JsonBody::JsonBody(const Request& request) {
+JsonBody::JsonBody(std::string_view text) {
   thread_local dom::parser usual;
   dom::parser* parser = &usual;
-  if (request.body.size() > usual_size) {
+  if (text.size() > usual_size) {
     own_ = std::make_unique<dom::parser>();
     parser = own_.get();
   }
-  if (parser->max_depth() != deepest || parser->capacity() < request.body.size()) {
-    if (parser->allocate(std::max(request.body.size(), std::size_t{4096}), deepest) != simdjson::SUCCESS) {
+  if (parser->max_depth() != deepest || parser->capacity() < text.size()) {
+    if (parser->allocate(std::max(text.size(), std::size_t{4096}), deepest) != simdjson::SUCCESS) {
       throw RequestError(503, "body: there is no memory for it now");
     }
   }
   dom::element root;
-  const simdjson::error_code error = parser->parse(request.body.data(), request.body.size()).get(root);
+  const simdjson::error_code error = parser->parse(text.data(), text.size()).get(root);
   if (error == simdjson::DEPTH_ERROR) {
     refuse(fmt::format("body: it is nested deeper than {} levels", deepest));
   }
@@ -224,7 +246,7 @@ JsonBody::JsonBody(const Request& request) {
   }
   if (error != simdjson::SUCCESS) {
     const bool not_finite =
-        request.body.find("NaN") != std::string::npos || request.body.find("Infinity") != std::string::npos;
+        text.find("NaN") != std::string_view::npos || text.find("Infinity") != std::string_view::npos;
     refuse(fmt::format("body: it is not JSON: {}{}", simdjson::error_message(error),
                        not_finite ? " (JSON has no NaN and no Infinity)" : ""));
   }
@@ -254,12 +276,12 @@ std::vector<JsonField> JsonBody::fields(const dom::object& object, const std::st
 }
 
 NumberBlock read_numbers(const dom::element& element, const std::string& field,
-                         std::span<const Column> columns) {
+                         std::span<const Column> columns, BetweenFp32 between) {
   dom::array list;
   if (element.get(list) != simdjson::SUCCESS) {
     refuse(fmt::format("{}: it is {}, a list of numbers is expected", field, type_name(element)));
   }
-  return BlockReader(field, columns).read(list);
+  return BlockReader(field, columns, between).read(list);
 }
 
 void require_indices(const Model& model, std::span<const float> rows, const std::string& field) {

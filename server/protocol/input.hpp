@@ -9,21 +9,12 @@
 #include <string_view>
 #include <vector>
 
-#include "pipeline/base/error.hpp"
 #include "pipeline/model/model.hpp"
 #include "server/http/message.hpp"
+#include "server/protocol/failure.hpp"
+#include "server/protocol/number_block.hpp"
 
 namespace mlpipe {
-
-// A request that cannot be answered, and why, naming the field. The router turns it into {"error": …}.
-class RequestError : public Error {
- public:
-  RequestError(int status, const std::string& message) : Error(message), status_(status) {}
-  int status() const { return status_; }
-
- private:
-  int status_;
-};
 
 // Refuses a body that says it is something else than JSON in UTF-8 (415). What curl and simple clients send
 // without being told passes: no type at all, a form, plain text, or bytes; the body is read as JSON or
@@ -37,7 +28,8 @@ using JsonField = std::optional<simdjson::dom::element>;
 class JsonBody {
  public:
   // Throws RequestError 400 when the request's body is no JSON object, is deeper than the limit or not UTF-8.
-  explicit JsonBody(const Request& request);
+  explicit JsonBody(const Request& request) : JsonBody(std::string_view(request.body)) {}
+  explicit JsonBody(std::string_view text);
 
   // The fields of an object, each at most once and all of them known, in the order of `known`. `where` names
   // the object in messages ("" is the body itself).
@@ -51,18 +43,13 @@ class JsonBody {
   simdjson::dom::object object_;
 };
 
-// Nested lists of numbers, read as one block.
-struct NumberBlock {
-  Shape shape;
-  std::vector<float> values;  // row-major, finite
-};
-
 // Throws RequestError 400 that names the place ("data[3][2]") of what is no number, not within FP32, or in a
 // list that is not as long as its neighbours. With `columns` the innermost lists are rows of that table: what
 // stands in a column with categories is the text of one of them (or the number that is spelled like it), and
-// becomes its index.
+// becomes its index. A number that lies between two of FP32's is rounded, or refused.
+enum class BetweenFp32 { round, refuse };
 NumberBlock read_numbers(const simdjson::dom::element& element, const std::string& field,
-                         std::span<const Column> columns = {});
+                         std::span<const Column> columns = {}, BetweenFp32 between = BetweenFp32::round);
 
 // Refuses raw examples with what is no index where the model wants one: of a category (-1: one that training
 // did not have), or of what its embedding knows.

@@ -5,91 +5,13 @@
 
 #include "server/page/page.hpp"
 #include "server/protocol/inference_call.hpp"
-#include "server/protocol/input.hpp"
 #include "server/protocol/json.hpp"
+#include "server/protocol/picture.hpp"
+#include "server/protocol/prediction.hpp"
 #include "server/protocol/routes.hpp"
 
 namespace mlpipe {
 namespace {
-
-// Examples as they came, and whether they came as a list of examples or as one.
-struct Examples {
-  std::vector<float> rows;
-  std::size_t count = 0;
-  bool is_batch = false;
-};
-
-bool is_batch_of(const Shape& shape, const Shape& one) {
-  return shape.size() == one.size() + 1 && std::equal(one.begin(), one.end(), shape.begin() + 1);
-}
-
-Examples examples_from(const Model& model, NumberBlock block) {
-  const Shape flat = {static_cast<std::int64_t>(model.values())};
-  const Shape& nested = model.input_shape;
-  // A picture with one channel may leave the channel out; a list of such would look like one picture.
-  const bool is_plane = nested.size() == 3 && nested[0] == 1;
-  const Shape plane = is_plane ? Shape{nested[1], nested[2]} : nested;
-  if (block.shape == flat || block.shape == nested) {
-    return {std::move(block.values), 1, false};
-  }
-  if (is_batch_of(block.shape, flat) || is_batch_of(block.shape, nested)) {
-    const auto count = static_cast<std::size_t>(block.shape[0]);
-    require_example_count(model, count, "data");
-    return {std::move(block.values), count, true};
-  }
-  if (block.shape == plane) {
-    return {std::move(block.values), 1, false};
-  }
-  if (block.values.empty()) {
-    throw RequestError(400, "data: it is empty");
-  }
-  const std::string also = nested == flat ? "" : fmt::format(" or of shape {}", shape_text(nested));
-  throw RequestError(
-      400, fmt::format("data: its shape is {}, an example has {} numbers{} (or send a list of examples)",
-                       shape_text(block.shape), model.values(), also));
-}
-
-bool is_number(const std::string& label) {
-  const auto digit = [](char character) { return character >= '0' && character <= '9'; };
-  const std::size_t start = label.starts_with('-') ? 1 : 0;
-  const std::size_t length = label.size() - start;
-  return length > 0 && length <= 15 &&
-         std::all_of(label.begin() + static_cast<std::ptrdiff_t>(start), label.end(), digit) &&
-         (length == 1 || label[start] != '0') && label != "-0";
-}
-
-// Labels are written as numbers when all of them are whole numbers, so that a program always meets one type.
-bool are_numbers(const std::vector<std::string>& labels) {
-  return std::all_of(labels.begin(), labels.end(), is_number);
-}
-
-// {"prediction":"a","scores":{"a":0.9,"b":0.1}}, and margins in place of scores for an svm, without the
-// braces.
-void append_choice(JsonBuffer& out, const Model& model, bool numbers, std::span<const float> scores) {
-  append_raw(out, R"("prediction":)");
-  const std::string& best = model.labels[best_label(scores)];
-  numbers ? append_raw(out, best) : append_text(out, best);
-  append_raw(out, model.task == Task::svm ? R"(,"margins":{)" : R"(,"scores":{)");
-  for (std::size_t i = 0; i < model.labels.size(); ++i) {
-    if (i > 0) {
-      out.push_back(',');
-    }
-    append_text(out, model.labels[i]);
-    out.push_back(':');
-    append_number(out, scores[i]);
-  }
-  out.push_back('}');
-}
-
-// {"prediction":3.14}, or a list for several targets, without the braces.
-void append_targets(JsonBuffer& out, std::span<const float> targets) {
-  append_raw(out, R"("prediction":)");
-  if (targets.size() == 1) {
-    append_number(out, targets.front());
-  } else {
-    append_numbers(out, targets);
-  }
-}
 
 void append_texts(JsonBuffer& out, const std::vector<std::string>& texts) {
   out.push_back('[');
@@ -100,45 +22,6 @@ void append_texts(JsonBuffer& out, const std::vector<std::string>& texts) {
   out.push_back(']');
 }
 
-void append_version(JsonBuffer& out, const ModelVersion& version) {
-  append_raw(out, R"("model":)");
-  append_text(out, version.model().name);
-  append_raw(out, R"(,"version":)");
-  append_text(out, version.label());
-}
-
-// The columns, where the innermost lists of an input are rows of them.
-std::span<const Column> rows_of_table(const Model& model) {
-  return model.input_shape.size() == 1 ? std::span<const Column>(model.columns) : std::span<const Column>();
-}
-
-Response write_prediction(const ModelVersion& version, std::size_t count, bool is_batch,
-                          std::span<const float> scores) {
-  const Model& model = version.model();
-  const bool numbers = are_numbers(model.labels);
-  JsonBuffer out;
-  const auto append_answer = [&](std::size_t example) {
-    const auto row = scores.subspan(example * model.labels.size(), model.labels.size());
-    model.task == Task::regression ? append_targets(out, row) : append_choice(out, model, numbers, row);
-  };
-  out.push_back('{');
-  if (is_batch) {
-    append_raw(out, R"("predictions":[)");
-    for (std::size_t i = 0; i < count; ++i) {
-      append_raw(out, i > 0 ? ",{" : "{");
-      append_answer(i);
-      out.push_back('}');
-    }
-    out.push_back(']');
-  } else {
-    append_answer(0);
-  }
-  out.push_back(',');
-  append_version(out, version);
-  out.push_back('}');
-  return json_response(out);
-}
-
 InferenceCall read_prediction(const std::shared_ptr<const ModelVersion>& version, const Request& request) {
   require_json_type(request);
   const JsonBody body(request);
@@ -146,17 +29,27 @@ InferenceCall read_prediction(const std::shared_ptr<const ModelVersion>& version
   if (!data) {
     throw RequestError(400, R"(data: it is missing, send {"data": [numbers]})");
   }
-  Examples examples =
-      examples_from(version->model(), read_numbers(*data, "data", rows_of_table(version->model())));
-  require_indices(version->model(), examples.rows, "data");
+  Examples examples = read_examples(version->model(), *data, "data");
   InferenceCall call;
   call.rows = std::move(examples.rows);
   call.count = examples.count;
   call.place = [is_batch = examples.is_batch](std::size_t example) {
     return is_batch ? fmt::format("data[{}]", example) : std::string("data");
   };
-  call.write = [version, count = examples.count, is_batch = examples.is_batch](const Inference& inference) {
-    return write_prediction(*version, count, is_batch, inference.scores);
+  call.write = [version, is_batch = examples.is_batch](const Inference& inference) {
+    return write_prediction(*version, is_batch, inference.scores);
+  };
+  return call;
+}
+
+// A picture in place of its values.
+InferenceCall read_picture(const std::shared_ptr<const ModelVersion>& version, const Request& request) {
+  InferenceCall call;
+  call.rows = example_from_picture(version->model(), picture_in(request));
+  call.count = 1;
+  call.place = [](std::size_t) { return std::string("picture"); };
+  call.write = [version](const Inference& inference) {
+    return write_prediction(*version, false, inference.scores);
   };
   return call;
 }
@@ -165,6 +58,12 @@ void predict(Engine& engine, const Request& request, const Respond& respond) {
   const std::shared_ptr<const ModelVersion> version = serving_version(engine);
   answer_inference(
       version, request, [&] { return read_prediction(version, request); }, respond);
+}
+
+void predict_picture(Engine& engine, const Request& request, const Respond& respond) {
+  const std::shared_ptr<const ModelVersion> version = serving_version(engine);
+  answer_inference(
+      version, request, [&] { return read_picture(version, request); }, respond);
 }
 
 // What a form or a drawing area for the model needs to know.
@@ -233,6 +132,10 @@ std::vector<Route> predict_routes(Engine& engine) {
   return {{"POST", "/predict",
            [&engine](const Request& request, const PathValues&, const Respond& respond) {
              predict(engine, request, respond);
+           }},
+          {"POST", "/predict/",
+           [&engine](const Request& request, const PathValues&, const Respond& respond) {
+             predict_picture(engine, request, respond);
            }},
           {"GET", "/model", [&engine](const Request&, const PathValues&) { return describe_model(engine); }},
           {"GET", "/", [&engine](const Request&, const PathValues&) { return show_page(engine); }}};

@@ -7,46 +7,21 @@
 #include <optional>
 #include <utility>
 
-#include "pipeline/base/error.hpp"
 #include "pipeline/base/text.hpp"
-#include "server/engine/batcher.hpp"
-#include "server/log.hpp"
-#include "server/protocol/input.hpp"
 #include "server/protocol/json.hpp"
+#include "server/protocol/url.hpp"
 
 namespace mlpipe {
 namespace {
 
-int hexadecimal_digit(char character) {
-  if (character >= '0' && character <= '9') {
-    return character - '0';
+// What stands in the path for a part of a pattern, "{name}" or "{name}:predict"; nothing where it does not
+// fit.
+std::optional<std::string_view> value_at(std::string_view pattern, std::string_view part) {
+  const std::string_view suffix = pattern.substr(pattern.find('}') + 1);
+  if (part.size() <= suffix.size() || !part.ends_with(suffix)) {
+    return std::nullopt;
   }
-  const char low = static_cast<char>(character | 0x20);
-  return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
-
-// Percent-decoding; nothing for a broken escape.
-std::optional<std::string> decode(std::string_view text) {
-  std::string decoded;
-  decoded.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      decoded += text[i];
-      continue;
-    }
-    const int high = i + 2 < text.size() ? hexadecimal_digit(text[i + 1]) : -1;
-    const int low = i + 2 < text.size() ? hexadecimal_digit(text[i + 2]) : -1;
-    if (high < 0 || low < 0) {
-      return std::nullopt;
-    }
-    decoded += static_cast<char>(high * 16 + low);
-    i += 2;
-  }
-  return decoded;
-}
-
-bool is_variable(const std::string& part) {
-  return part.starts_with('{');
+  return part.substr(0, part.size() - suffix.size());
 }
 
 // The values of the variables when the path fits.
@@ -57,8 +32,9 @@ std::optional<PathValues> match(const std::vector<std::string>& pattern,
   }
   PathValues values;
   for (std::size_t i = 0; i < path.size(); ++i) {
-    if (is_variable(pattern[i]) && !path[i].empty()) {
-      std::optional<std::string> value = decode(path[i]);
+    if (pattern[i].starts_with('{')) {
+      const std::optional<std::string_view> part = value_at(pattern[i], path[i]);
+      std::optional<std::string> value = part ? decode_percent(*part) : std::nullopt;
       if (!value) {
         return std::nullopt;
       }
@@ -94,21 +70,16 @@ Route::Route(std::string wanted_method, std::string wanted_pattern, AnswerAtOnce
 Route::Route(std::string wanted_method, std::string wanted_pattern, AnswerLater later)
     : method(std::move(wanted_method)), pattern(std::move(wanted_pattern)), answer(std::move(later)) {}
 
-Response response_to(const std::exception_ptr& failure, const std::string& pattern) {
-  try {
-    std::rethrow_exception(failure);
-  } catch (const RequestError& error) {
-    return error_response(error.status(), error.what());
-  } catch (const QueueFull& error) {
-    Response response = error_response(503, error.what());
+Response failure_response(const Failure& failure) {
+  Response response = error_response(failure.status, failure.message);
+  if (failure.status == 503) {
     response.headers.push_back({"Retry-After", "1"});
-    return response;
-  } catch (const DeadlineExceeded& error) {
-    return error_response(504, error.what());
-  } catch (const std::exception& error) {
-    log_error("request failed", {{"path", pattern}, {"error", error.what()}});
-    return error_response(500, error.what());
   }
+  return response;
+}
+
+Response response_to(const std::exception_ptr& failure, const std::string& pattern) {
+  return failure_response(failure_of(failure, pattern));
 }
 
 Router::Router(std::vector<Route> routes, Metrics& metrics) : metrics_(metrics) {
@@ -142,11 +113,7 @@ void Router::answer(const Request& request, const Respond& respond) const {
 
 Response Router::refuse(int status, std::string_view why) const {
   metrics_.count_request("refused", status, std::chrono::nanoseconds(0));
-  Response response = error_response(status, why);
-  if (status == 503) {
-    response.headers.push_back({"Retry-After", "1"});
-  }
-  return response;
+  return failure_response({status, std::string(why)});
 }
 
 Router::Found Router::find(const Request& request) const {

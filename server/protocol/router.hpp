@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "server/http/message.hpp"
+#include "server/protocol/failure.hpp"
 #include "server/protocol/metrics.hpp"
 
 namespace mlpipe {
@@ -29,8 +30,9 @@ struct Route {
   AnswerLater answer;
 };
 
-// What a failure is answered with: RequestError with its status, what the engine has no room or no time for
-// with 503 and 504, anything else with 500, which is logged.
+// {"error": …} of that status, with Retry-After where trying again may help.
+Response failure_response(const Failure& failure);
+// What a failure is answered with, see failure_of.
 Response response_to(const std::exception_ptr& failure, const std::string& pattern);
 
 // Finds who answers a request, and turns what they throw into an answer; 404 and 405 for what no route has.

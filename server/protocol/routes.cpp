@@ -56,6 +56,8 @@ std::vector<Route> metrics_routes(Engine& engine, Metrics& metrics) {
 
 Router public_router(Engine& engine, Metrics& metrics) {
   std::vector<Route> routes = predict_routes(engine);
+  append(routes, classify_routes(engine));
+  append(routes, kserve_routes(engine));
   append(routes, inference_routes(engine));
   append(routes, health_routes(engine));
   append(routes, metrics_routes(engine, metrics));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <span>
@@ -15,10 +16,17 @@ namespace mlpipe {
 
 // The groups of routes that a port can have. Engine and metrics must outlive the routes.
 
-// GET /, the page; GET /model, what the page needs to know of the model; POST /predict.
+// GET /, the page; GET /model, what the page needs to know of the model; POST /predict, and /predict/ for a
+// picture.
 std::vector<Route> predict_routes(Engine& engine);
 
-// GET /v2, /v2/models/…, POST …/infer: the Open Inference Protocol v2 in JSON.
+// POST /classify: a picture's best classes.
+std::vector<Route> classify_routes(Engine& engine);
+
+// GET /v1/models, /v1/models/{name}, POST /v1/models/{name}:predict: KServe's protocol v1.
+std::vector<Route> kserve_routes(Engine& engine);
+
+// GET /v2, /v2/models/…, POST …/infer: the Open Inference Protocol v2, implemented in v2/.
 std::vector<Route> inference_routes(Engine& engine);
 
 // GET /v2/health/live, /v2/health/ready.
@@ -28,11 +36,17 @@ std::vector<Route> health_routes(Engine& engine);
 std::vector<Route> metrics_routes(Engine& engine, Metrics& metrics);
 
 struct Administration {
-  std::function<void()> request_stop;    // makes the program drain and end; returns at once
-  std::function<ReloadReport()> reload;  // takes up what changed on disk
+  std::function<void()> request_stop;     // makes the program drain and end; returns at once
+  std::function<ReloadReport()> reload;   // takes up what changed on disk
+  std::filesystem::path repository = {};  // a folder of models to load by name; empty: there is none
 };
 
-// GET /admin/state, POST /admin/load, /admin/reload, /admin/stop. Who may ask is for a filter to say.
+// GET /v2, POST /v2/repository/…: the protocol's extension that loads and unloads what is in a folder, see
+// v2/repository.hpp.
+std::vector<Route> repository_routes(Engine& engine, const std::filesystem::path& folder);
+
+// GET /admin/state, POST /admin/load, /admin/reload, /admin/weights, /admin/alias, /admin/stop, and the
+// repository's where there is one. Who may ask is for a filter to say.
 std::vector<Route> admin_routes(Engine& engine, Administration administration);
 
 // All that the public port has, and all that the admin port has.

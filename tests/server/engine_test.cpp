@@ -6,6 +6,7 @@
 #include <atomic>
 #include <future>
 #include <limits>
+#include <map>
 #include <thread>
 
 #include "tests/server/fakes.hpp"
@@ -144,6 +145,98 @@ TEST(Engine, ARequestFinishesOnTheVersionItStartedWith) {
   EXPECT_EQ(held->predict(example, 1)[0], 1.0F);
   const std::weak_ptr<const ModelVersion> watched = held;
   EXPECT_EQ(watched.use_count(), 1);  // the engine has let go of it
+}
+
+// What of 12 requests without a version goes to which one.
+std::map<std::string, int> shares(Engine& engine) {
+  std::map<std::string, int> counts;
+  for (int i = 0; i < 12; ++i) {
+    ++counts[engine.pick()->label()];
+  }
+  return counts;
+}
+
+TEST(EngineVersions, OneBesideGetsNothingUntilItsWeightSaysSo) {
+  Engine engine(load_numbered);
+  engine.load("/models/1", "one");
+  engine.load("/models/2", "two", Engine::Takeover::beside);
+  EXPECT_EQ(shares(engine), (std::map<std::string, int>{{"one", 12}}));
+  EXPECT_EQ(engine.pick("small", "two")->predict(example, 1)[0], 2.0F);
+  engine.set_weights("small", {{"one", 90}, {"two", 30}});
+  EXPECT_EQ(shares(engine), (std::map<std::string, int>{{"one", 9}, {"two", 3}}));
+  engine.set_weights("small", {{"two", 1}});
+  EXPECT_EQ(shares(engine), (std::map<std::string, int>{{"two", 12}}));
+  EXPECT_EQ(engine.current()->label(), "two");
+  EXPECT_THROW(engine.set_weights("small", {{"three", 1}}), UnknownModel);
+  EXPECT_THROW(engine.set_weights("small", {{"one", 0}}), UsageError);
+  EXPECT_THROW(engine.set_weights("small", {{"one", -1}, {"two", 2}}), UsageError);
+  EXPECT_THROW(engine.set_weights("large", {{"one", 1}}), UnknownModel);
+  EXPECT_EQ(shares(engine), (std::map<std::string, int>{{"two", 12}})) << "what was refused changed nothing";
+}
+
+TEST(EngineVersions, UnloadingLeavesTheOthersAndTheLastOneTakesTheModelWithIt) {
+  Engine engine(load_numbered);
+  engine.load("/models/1", "one");
+  engine.load("/models/2", "two", Engine::Takeover::beside);
+  const auto held = engine.pick("small", "one");
+  engine.unload("small", "one");
+  EXPECT_EQ(shares(engine), (std::map<std::string, int>{{"two", 12}}))
+      << "the weight of what is gone passes on";
+  EXPECT_EQ(held->predict(example, 1)[0], 1.0F) << "who has it goes on with it";
+  EXPECT_THROW(engine.pick("small", "one"), UnknownModel);
+  EXPECT_THROW(engine.unload("small", "one"), UnknownModel);
+  engine.unload("small", "");
+  EXPECT_EQ(engine.current(), nullptr);
+  EXPECT_EQ(engine.pick(), nullptr);
+  EXPECT_THROW(engine.unload("small", ""), UnknownModel);
+}
+
+TEST(EngineVersions, NamesThatMove) {
+  Engine engine(load_numbered);
+  engine.load("/models/1", "one");
+  engine.load("/models/2", "two", Engine::Takeover::beside);
+  EXPECT_EQ(engine.pick("small", "latest")->label(), "two");
+  engine.set_alias("small", "prod", "one");
+  EXPECT_EQ(engine.pick("small", "prod")->label(), "one");
+  engine.set_alias("small", "prod", "latest");
+  EXPECT_EQ(engine.pick("small", "prod")->label(), "two");
+  EXPECT_THROW(engine.set_alias("small", "latest", "one"), UsageError);
+  EXPECT_THROW(engine.set_alias("small", "two", "one"), UsageError);
+  EXPECT_THROW(engine.set_alias("small", "prod", "three"), UnknownModel);
+  engine.unload("small", "two");
+  EXPECT_THROW(engine.pick("small", "prod"), UnknownModel);
+  EXPECT_EQ(engine.pick("small", "latest")->label(), "one");
+  EXPECT_THROW(engine.load("/models/3", "latest"), UsageError);
+}
+
+TEST(EngineVersions, SeveralModels) {
+  Engine engine([](const std::filesystem::path& directory) {
+    Model model = small_model();
+    model.name = directory.filename();
+    return std::make_unique<const FakeModel>(model, [](std::span<const float>) {
+      return std::vector<float>{1, 0, 0};
+    });
+  });
+  engine.load("/models/cats", "1");
+  engine.load("/models/dogs", "1", Engine::Takeover::beside);
+  EXPECT_EQ(engine.pick()->model().name, "cats") << "the first is the default";
+  EXPECT_EQ(engine.pick("dogs")->model().name, "dogs") << "the first version of a model gets its traffic";
+  engine.load("/models/dogs", "2");
+  EXPECT_EQ(engine.pick("dogs")->label(), "2");
+  EXPECT_EQ(engine.state().models.size(), 2U);
+  EXPECT_THROW(engine.pick("birds"), UnknownModel);
+  engine.unload("cats", "");
+  EXPECT_EQ(engine.pick()->model().name, "dogs");
+}
+
+TEST(EngineVersions, AReloadOfTheSameVersionKeepsItsWeight) {
+  Engine engine(load_numbered);
+  engine.load("/models/1", "one");
+  engine.load("/models/2", "two", Engine::Takeover::beside);
+  engine.set_weights("small", {{"one", 1}, {"two", 3}});
+  engine.load("/models/3", "two", Engine::Takeover::beside);
+  EXPECT_EQ(shares(engine), (std::map<std::string, int>{{"one", 3}, {"two", 9}}));
+  EXPECT_EQ(engine.pick("small", "two")->predict(example, 1)[0], 3.0F);
 }
 
 TEST(ModelVersion, ComputesALargeBatchPieceByPieceInOrder) {

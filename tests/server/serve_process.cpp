@@ -47,6 +47,7 @@ ServeProcess::ServeProcess(const std::filesystem::path& folder, const std::files
   const auto address = nlohmann::json::parse(read_file(folder / "address.json"));
   port_ = address.at("port");
   admin_port_ = address.at("admin_port");
+  grpc_port_ = address.value("grpc_port", std::uint16_t{0});
 }
 
 ServeProcess::~ServeProcess() {

@@ -26,6 +26,7 @@ class ServeProcess {
 
   std::uint16_t port() const { return port_; }
   std::uint16_t admin_port() const { return admin_port_; }
+  std::uint16_t grpc_port() const { return grpc_port_; }  // 0: it speaks no gRPC
 
   WireResponse admin_post(const std::string& path, const std::string& body) const;
   WireResponse load(const std::filesystem::path& directory, const std::string& version) const;
@@ -41,6 +42,7 @@ class ServeProcess {
   Process process_;
   std::uint16_t port_ = 0;
   std::uint16_t admin_port_ = 0;
+  std::uint16_t grpc_port_ = 0;
 };
 
 // Runs mlpipe-serve to its end.

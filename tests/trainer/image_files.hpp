@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "trainer/data/image.hpp"
+#include "trainer/image/image.hpp"
 
 namespace mlpipe::testing {
 

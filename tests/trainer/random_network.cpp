@@ -1,10 +1,8 @@
 #include "tests/trainer/random_network.hpp"
 
+#include <ATen/Context.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/from_blob.h>
-#include <ATen/ops/randn.h>
-#include <torch/utils.h>
-
-#include "trainer/network/network_module.hpp"
 
 namespace mlpipe::testing {
 namespace {
@@ -30,8 +28,8 @@ std::vector<float> RandomNetwork::examples(std::size_t count) const {
 }
 
 std::vector<float> RandomNetwork::logits(const std::vector<float>& examples) {
-  const torch::NoGradGuard no_grad;
-  const at::Tensor output = module->forward(batch_of(*this, examples)).contiguous();
+  const at::NoGradGuard no_grad;
+  const at::Tensor output = module.forward(batch_of(*this, examples)).contiguous();
   const auto* first = output.const_data_ptr<float>();
   return {first, first + output.numel()};
 }
@@ -39,20 +37,39 @@ std::vector<float> RandomNetwork::logits(const std::vector<float>& examples) {
 RandomNetwork random_network(const std::string& layers, const Shape& input, std::int64_t labels) {
   const YamlDocument document = parse_yaml("net.yaml", layers);
   Diagnostics diagnostics(document);
-  RandomNetwork result;
-  result.network = read_network(document.root, diagnostics);
-  infer_shapes(result.network, input, labels, diagnostics);
+  Network network = read_network(document.root, diagnostics);
+  infer_shapes(network, input, labels, diagnostics);
   diagnostics.throw_if_any();
-  result.input = input;
-  torch::manual_seed(7);
-  result.module = build_module(result.network);
-  result.module->train();
+  at::manual_seed(7);
+  NetworkModule module(network);
+  RandomNetwork result{std::move(network), input, std::move(module), {}};
   for (int i = 0; i < 3; ++i) {
-    result.module->forward(batch_of(result, result.examples(8)));
+    result.module.forward(batch_of(result, result.examples(8)));
   }
-  result.module->eval();
-  result.weights = weights_of(result.module);
+  result.module.evaluate();
+  result.weights = result.module.weights();
   return result;
+}
+
+const std::vector<NetworkCase>& networks_of_all_layers() {
+  static const std::vector<NetworkCase> all = {
+      {"mlp", "[linear: 8, tanh, layernorm, linear: 6, batchnorm, sigmoid, dropout: 0.5, linear: auto]", {4}},
+      {"cnn",
+       "[conv: {out: 4, kernel: 3, stride: 2, padding: 1}, batchnorm, gelu, maxpool: {kernel: 3, stride: 1}, "
+       "avgpool: 2, layernorm, flatten, linear: auto]",
+       {3, 16, 16}},
+      {"resnet", "resnet-small", {1, 8, 8}},
+      {"adaptive",
+       "[conv: 4, adaptive-maxpool: 3, softmax, adaptive-avgpool: 2, flatten, linear: auto]",
+       {2, 9, 7}},
+      {"sequence",
+       "[embedding: {count: 11, size: 6}, conv1d: {out: 6, padding: same}, batchnorm, relu, "
+       "residual: [conv1d: {out: 6, kernel: 1}, residual: [layernorm]], maxpool: 2, avgpool: {kernel: 2, "
+       "stride: 1}, "
+       "adaptive-maxpool: 3, adaptive-avgpool: 2, flatten, linear: auto]",
+       {12}},
+  };
+  return all;
 }
 
 }  // namespace mlpipe::testing

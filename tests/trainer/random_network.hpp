@@ -1,12 +1,11 @@
 #pragma once
 
-#include <torch/nn/modules/container/sequential.h>
-
 #include <string>
 #include <vector>
 
 #include "pipeline/model/network.hpp"
 #include "pipeline/model/safetensors.hpp"
+#include "trainer/network/network_module.hpp"
 
 namespace mlpipe::testing {
 
@@ -14,7 +13,7 @@ namespace mlpipe::testing {
 struct RandomNetwork {
   Network network;
   Shape input;
-  torch::nn::Sequential module = nullptr;  // in evaluation mode
+  NetworkModule module;  // in evaluation mode
   std::vector<NamedTensor> weights;
 
   // The logits of examples that a seed decides, and those examples, flat.
@@ -23,5 +22,14 @@ struct RandomNetwork {
 };
 
 RandomNetwork random_network(const std::string& layers, const Shape& input, std::int64_t labels);
+
+struct NetworkCase {
+  const char* name;
+  const char* layers;
+  Shape input;
+};
+
+// Between them they have every layer in each of its forms.
+const std::vector<NetworkCase>& networks_of_all_layers();
 
 }  // namespace mlpipe::testing

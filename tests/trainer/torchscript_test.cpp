@@ -12,41 +12,15 @@
 namespace mlpipe {
 namespace {
 
+using testing::NetworkCase;
+using testing::networks_of_all_layers;
 using testing::random_network;
 using testing::RandomNetwork;
-
-struct Case {
-  const char* name;
-  const char* layers;
-  Shape input;
-};
-
-// Between them they have every layer in each of its forms.
-const std::vector<Case>& cases() {
-  static const std::vector<Case> all = {
-      {"mlp", "[linear: 8, tanh, layernorm, linear: 6, batchnorm, sigmoid, dropout: 0.5, linear: auto]", {4}},
-      {"cnn",
-       "[conv: {out: 4, kernel: 3, stride: 2, padding: 1}, batchnorm, gelu, maxpool: {kernel: 3, stride: 1}, "
-       "avgpool: 2, layernorm, flatten, linear: auto]",
-       {3, 16, 16}},
-      {"resnet", "resnet-small", {1, 8, 8}},
-      {"adaptive",
-       "[conv: 4, adaptive-maxpool: 3, softmax, adaptive-avgpool: 2, flatten, linear: auto]",
-       {2, 9, 7}},
-      {"sequence",
-       "[embedding: {count: 11, size: 6}, conv1d: {out: 6, padding: same}, batchnorm, relu, "
-       "residual: [conv1d: {out: 6, kernel: 1}, residual: [layernorm]], maxpool: 2, avgpool: {kernel: 2, "
-       "stride: 1}, "
-       "adaptive-maxpool: 3, adaptive-avgpool: 2, flatten, linear: auto]",
-       {12}},
-  };
-  return all;
-}
 
 class TorchScript : public ::testing::TestWithParam<std::size_t> {};
 
 TEST_P(TorchScript, LoadsAndGivesTheSameLogits) {
-  const Case& one = cases()[GetParam()];
+  const NetworkCase& one = networks_of_all_layers()[GetParam()];
   RandomNetwork network = random_network(one.layers, one.input, 3);
   const TemporaryDirectory folder;
   const auto file = folder.path() / torchscript_file;
@@ -68,7 +42,7 @@ TEST_P(TorchScript, LoadsAndGivesTheSameLogits) {
 }
 
 TEST_P(TorchScript, NamesItsTensorsAsTheWeightsFileDoes) {
-  const Case& one = cases()[GetParam()];
+  const NetworkCase& one = networks_of_all_layers()[GetParam()];
   const RandomNetwork network = random_network(one.layers, one.input, 3);
   const TemporaryDirectory folder;
   const auto file = folder.path() / torchscript_file;
@@ -89,7 +63,7 @@ TEST_P(TorchScript, NamesItsTensorsAsTheWeightsFileDoes) {
 }
 
 TEST_P(TorchScript, TheSameNetworkGivesTheSameBytes) {
-  const Case& one = cases()[GetParam()];
+  const NetworkCase& one = networks_of_all_layers()[GetParam()];
   const TemporaryDirectory folder;
   std::vector<std::string> bytes;
   for (const char* name : {"a.pt", "b.pt"}) {
@@ -101,8 +75,9 @@ TEST_P(TorchScript, TheSameNetworkGivesTheSameBytes) {
   EXPECT_EQ(bytes[0], bytes[1]);
 }
 
-INSTANTIATE_TEST_SUITE_P(Networks, TorchScript, ::testing::Range(std::size_t{0}, cases().size()),
-                         [](const auto& which) { return cases()[which.param].name; });
+INSTANTIATE_TEST_SUITE_P(Networks, TorchScript,
+                         ::testing::Range(std::size_t{0}, networks_of_all_layers().size()),
+                         [](const auto& which) { return networks_of_all_layers()[which.param].name; });
 
 }  // namespace
 }  // namespace mlpipe

@@ -1,7 +1,7 @@
 #include "trainer/training/weight_optimizer.hpp"
 
+#include <ATen/ops/ones.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 #include <cmath>
 #include <functional>
@@ -15,15 +15,14 @@ constexpr double rate = 0.5;
 // given recurrence, from the gradient to the weight's new value, in plain arithmetic beside it.
 void expect_follows(const Optimizer& optimizer,
                     const std::function<double(double weight, double gradient, int step)>& recurrence) {
-  const auto options = torch::dtype(torch::kFloat64).requires_grad(true);
-  torch::Tensor small = torch::ones({1}, options);
-  torch::Tensor large = torch::ones({70, 500}, options);
+  const at::Tensor small = at::ones({1}, at::kDouble).set_requires_grad(true);
+  const at::Tensor large = at::ones({70, 500}, at::kDouble).set_requires_grad(true);
   WeightOptimizer moved(optimizer, {small, large});
   double expected = 1;
   for (int step = 1; step <= 30; ++step) {
-    for (torch::Tensor& weight : {std::ref(small), std::ref(large)}) {
+    for (const at::Tensor& weight : {small, large}) {
       weight.mutable_grad().reset();
-      (weight - 3).pow(2).sum().backward();
+      weight.sub(3).pow(2).sum().backward();
     }
     moved.step(rate);
     expected = recurrence(expected, 2 * (expected - 3), step);
@@ -94,7 +93,7 @@ TEST(WeightOptimizer, Rmsprop) {
 }
 
 TEST(WeightOptimizer, AWeightWithoutAGradientStaysWhereItIs) {
-  torch::Tensor weight = torch::ones({2}, torch::requires_grad());
+  const at::Tensor weight = at::ones({2}).set_requires_grad(true);
   WeightOptimizer optimizer({}, {weight});
   optimizer.step(1);
   EXPECT_EQ(weight.min().item<float>(), 1);

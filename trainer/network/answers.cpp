@@ -1,11 +1,8 @@
 #include "trainer/network/answers.hpp"
 
-#include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
-#include <ATen/ops/sigmoid.h>
-#include <ATen/ops/softmax.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
@@ -22,16 +19,16 @@ constexpr std::size_t most_at_once = 256;  // bounds the memory of a large reque
 at::Tensor scores_of(const Model& model, const at::Tensor& output) {
   switch (model.task) {
     case Task::classification:
-      return at::softmax(output, 1);
+      return output.softmax(1);
     case Task::binary:
-      return at::cat({at::sigmoid(-output), at::sigmoid(output)}, 1);
+      return at::cat({output.neg().sigmoid_(), output.sigmoid()}, 1);
     case Task::regression:
       if (!model.target.offset.empty()) {
         const auto row = [](const std::vector<float>& values) {
           return at::from_blob(const_cast<float*>(values.data()),
                                {1, static_cast<std::int64_t>(values.size())}, at::kFloat);
         };
-        return output * row(model.target.divisor) + row(model.target.offset);
+        return output.mul(row(model.target.divisor)).add_(row(model.target.offset));
       }
       return output;
     case Task::svm:

@@ -1,8 +1,8 @@
 #include "trainer/network/network_module.hpp"
 
-#include <fmt/format.h>
 #include <torch/nn/modules/activation.h>
 #include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/container/sequential.h>
 #include <torch/nn/modules/conv.h>
 #include <torch/nn/modules/embedding.h>
 #include <torch/nn/modules/linear.h>
@@ -10,11 +10,9 @@
 #include <torch/nn/modules/pooling.h>
 
 #include <algorithm>
-#include <map>
 
-#include "pipeline/base/error.hpp"
-#include "pipeline/base/text.hpp"
-#include "trainer/network/dropout_module.hpp"
+#include "trainer/network/dropout.hpp"
+#include "trainer/network/weight_table.hpp"
 
 namespace mlpipe {
 namespace {
@@ -38,6 +36,16 @@ class EmbeddingModule : public nn::EmbeddingImpl {
   torch::Tensor forward(const torch::Tensor& input) {
     return EmbeddingImpl::forward(input.to(torch::kInt64)).transpose(1, 2);
   }
+};
+
+class DropoutModule : public nn::Cloneable<DropoutModule> {
+ public:
+  explicit DropoutModule(double rate) : rate_(rate) {}
+  void reset() override {}
+  torch::Tensor forward(const torch::Tensor& input) { return is_training() ? dropout(input, rate_) : input; }
+
+ private:
+  double rate_;
 };
 
 // Appends one layer's module; Sequential numbers them as they come.
@@ -103,7 +111,7 @@ class Appender {
     }
   }
   void operator()(const LayerNorm&) { append(nn::LayerNorm(nn::LayerNormOptions(layer_.input))); }
-  void operator()(const Dropout& dropout) { append(std::make_shared<DropoutModule>(dropout.rate)); }
+  void operator()(const Dropout& layer) { append(std::make_shared<DropoutModule>(layer.rate)); }
   void operator()(const Embedding& embedding) {
     module_.push_back(
         std::make_shared<EmbeddingModule>(nn::EmbeddingOptions(embedding.count, embedding.size)));
@@ -135,7 +143,7 @@ void append_layers(nn::SequentialImpl& module, const std::vector<Layer>& layers)
 
 // Parameters and running statistics layer by layer, without batchnorm's count of batches, which nothing
 // reads.
-std::vector<std::pair<std::string, torch::Tensor>> tensors_of(nn::Sequential& module) {
+std::vector<std::pair<std::string, torch::Tensor>> tensors_of(const nn::Sequential& module) {
   std::vector<std::pair<std::string, torch::Tensor>> tensors;
   for (const auto& child : module->named_children()) {
     for (const auto& item : child.value()->named_parameters()) {
@@ -162,19 +170,49 @@ bool convolves_images(const std::vector<Layer>& layers) {
 
 }  // namespace
 
-nn::Sequential build_module(const Network& network) {
-  nn::Sequential module;
-  append_layers(*module, network.layers);
-  return module;
-}
-
 bool works_on_images(const Network& network) {
   return convolves_images(network.layers);
 }
 
-void use_channels_last(nn::Sequential& module) {
+struct NetworkModule::Layers {
+  nn::Sequential chain;
+};
+
+NetworkModule::NetworkModule(const Network& network) : layers_(std::make_unique<Layers>()) {
+  append_layers(*layers_->chain, network.layers);
+}
+
+NetworkModule::NetworkModule(NetworkModule&&) noexcept = default;
+NetworkModule& NetworkModule::operator=(NetworkModule&&) noexcept = default;
+NetworkModule::~NetworkModule() = default;
+
+at::Tensor NetworkModule::forward(const at::Tensor& batch) {
+  return layers_->chain->forward(batch);
+}
+
+void NetworkModule::train() {
+  layers_->chain->train();
+}
+
+void NetworkModule::evaluate() {
+  layers_->chain->eval();
+}
+
+void NetworkModule::move_to(at::Device device) {
+  layers_->chain->to(device);
+}
+
+std::vector<at::Tensor> NetworkModule::parameters() const {
+  return layers_->chain->parameters();
+}
+
+std::vector<at::Tensor> NetworkModule::buffers() const {
+  return layers_->chain->buffers();
+}
+
+void NetworkModule::use_channels_last() {
   const torch::NoGradGuard no_grad;
-  for (torch::Tensor& parameter : module->parameters()) {
+  for (torch::Tensor& parameter : layers_->chain->parameters()) {
     if (parameter.dim() == 4) {
       // Not contiguous(): with one input channel both formats are the same bytes, and libtorch goes by the
       // strides.
@@ -184,9 +222,9 @@ void use_channels_last(nn::Sequential& module) {
   }
 }
 
-std::vector<NamedTensor> weights_of(nn::Sequential& module) {
+std::vector<NamedTensor> NetworkModule::weights() const {
   std::vector<NamedTensor> weights;
-  for (const auto& [name, tensor] : tensors_of(module)) {
+  for (const auto& [name, tensor] : tensors_of(layers_->chain)) {
     const torch::Tensor plain = tensor.detach().cpu().contiguous();
     const auto* values = plain.const_data_ptr<float>();
     weights.push_back({name, plain.sizes().vec(), std::vector<float>(values, values + plain.numel())});
@@ -194,31 +232,13 @@ std::vector<NamedTensor> weights_of(nn::Sequential& module) {
   return weights;
 }
 
-void load_weights(nn::Sequential& module, const std::vector<NamedTensor>& weights, const std::string& file) {
+void NetworkModule::load(const std::vector<NamedTensor>& weights, const std::string& file) {
   const torch::NoGradGuard no_grad;
-  std::map<std::string, const NamedTensor*> by_name;
-  for (const NamedTensor& weight : weights) {
-    by_name[weight.name] = &weight;
+  WeightTable table(weights, file);
+  for (auto& [name, tensor] : tensors_of(layers_->chain)) {
+    tensor.copy_(table.take(name, tensor.sizes().vec()));
   }
-  for (auto& [name, tensor] : tensors_of(module)) {
-    const auto found = by_name.find(name);
-    if (found == by_name.end()) {
-      throw Error(fmt::format("{}: the network's tensor '{}' is not in it", file, name),
-                  "model.yaml and the weights belong together: write both again");
-    }
-    const NamedTensor& weight = *found->second;
-    if (tensor.sizes().vec() != weight.shape) {
-      throw Error(fmt::format("{}: tensor '{}' has the shape {}, and the network needs {}", file, name,
-                              shape_text(weight.shape), shape_text(tensor.sizes().vec())),
-                  "model.yaml and the weights belong together: write both again");
-    }
-    tensor.copy_(torch::from_blob(const_cast<float*>(weight.values.data()), weight.shape, torch::kFloat32));
-    by_name.erase(found);
-  }
-  if (!by_name.empty()) {
-    throw Error(fmt::format("{}: the network has no tensor '{}'", file, printable(by_name.begin()->first)),
-                "model.yaml and the weights belong together: write both again");
-  }
+  table.require_all_taken();
 }
 
 }  // namespace mlpipe

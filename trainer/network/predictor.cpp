@@ -10,14 +10,13 @@
 #include "pipeline/base/scalar.hpp"
 #include "pipeline/model/safetensors.hpp"
 #include "trainer/network/answers.hpp"
-#include "trainer/network/network_module.hpp"
+#include "trainer/network/inference_network.hpp"
 
 namespace mlpipe {
 
 struct Predictor::Loaded {
   Model model;
-  torch::nn::Sequential module;
-  bool images = false;
+  InferenceNetwork network;
 };
 
 namespace {
@@ -35,30 +34,20 @@ void require_indices(std::span<const float> values, std::int64_t count) {
 }  // namespace
 
 Predictor Predictor::load(const std::filesystem::path& model_directory) {
-  auto loaded = std::make_unique<Loaded>();
-  loaded->model = read_model(model_directory);
-  const std::filesystem::path path = model_directory / loaded->model.weights_name;
+  Model model = read_model(model_directory);
+  const std::filesystem::path path = model_directory / model.weights_name;
   const std::string bytes = read_file(path);
   const Digest digest = digest_of(bytes);
-  if (loaded->model.weights.is_zero()) {
-    loaded->model.weights = digest;
+  if (model.weights.is_zero()) {
+    model.weights = digest;
   }
-  if (digest != loaded->model.weights) {
+  if (digest != model.weights) {
     throw Error(fmt::format("{}: its SHA-256 is {}…, and {} says {}…", path.string(), digest.short_hex(),
-                            model_file, loaded->model.weights.short_hex()),
+                            model_file, model.weights.short_hex()),
                 "the file was changed or damaged: take the model again from where it came");
   }
-  loaded->module = build_module(loaded->model.network);
-  load_weights(loaded->module, parse_safetensors(bytes, path.string()), path.string());
-  loaded->module->eval();
-  for (torch::Tensor& parameter : loaded->module->parameters()) {
-    parameter.set_requires_grad(false);
-  }
-  loaded->images = works_on_images(loaded->model.network);
-  if (loaded->images) {
-    use_channels_last(loaded->module);
-  }
-  return Predictor(std::move(loaded));
+  InferenceNetwork network(model.network, parse_safetensors(bytes, path.string()), path.string());
+  return Predictor(std::make_unique<Loaded>(Loaded{std::move(model), std::move(network)}));
 }
 
 Predictor::Predictor(std::unique_ptr<Loaded> loaded) : loaded_(std::move(loaded)) {}
@@ -75,14 +64,8 @@ std::vector<float> Predictor::predict(std::span<const float> rows, std::size_t c
   if (const auto indices = model.network.index_count()) {
     require_indices(rows, *indices);
   }
-  return answers_of(model, rows, count, [&](at::Tensor batch) {
-    if (loaded_->images) {
-      batch = batch.contiguous(at::MemoryFormat::ChannelsLast);
-    }
-    // Sequential's forward is not const, but in evaluation mode it changes nothing: threads may share it.
-    torch::nn::Sequential module = loaded_->module;
-    return module->forward(batch);
-  });
+  return answers_of(model, rows, count,
+                    [this](const at::Tensor& batch) { return loaded_->network.forward(batch); });
 }
 
 }  // namespace mlpipe

@@ -103,11 +103,11 @@ class Trainer {
     at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/!device_.is_cpu());
     at::globalContext().setDeterministicFillUninitializedMemory(false);
     at::manual_seed(training_.seed);
-    module_ = build_module(training_.network);
+    module_.emplace(training_.network);
     if (works_on_images(training_.network)) {
-      use_channels_last(module_);
+      module_->use_channels_last();
     }
-    module_->to(device_);
+    module_->move_to(device_);
     weights_ = module_->parameters();
     optimizer_ = std::make_unique<WeightOptimizer>(training_.optimizer, weights_);
     state_.stopping.lower_is_better = state_.best.lower_is_better = lower_is_better(training_.metric);
@@ -138,7 +138,7 @@ class Trainer {
       run_.epoch_ended(result);
     }
     TrainedNetwork trained;
-    trained.weights = training_.select == Select::best ? best_weights_ : weights_of(module_);
+    trained.weights = training_.select == Select::best ? best_weights_ : module_->weights();
     trained.epochs = state_.epoch;
     trained.epoch = training_.select == Select::best ? state_.best_epoch : state_.epoch;
     trained.loss = last_loss_;
@@ -324,7 +324,7 @@ class Trainer {
     const std::size_t end = share_begin(part.count(), run_.group.rank() + 1, run_.group.size());
     share_running_statistics();
     const at::NoGradGuard no_grad;
-    module_->eval();
+    module_->evaluate();
     at::Tensor scores = at::zeros(
         {static_cast<std::int64_t>(part.count()), static_cast<std::int64_t>(run_.dataset.labels.size())});
     auto row = static_cast<std::int64_t>(first);
@@ -380,7 +380,7 @@ class Trainer {
     if (better) {
       state_.best_epoch = state_.epoch + 1;
       if (training_.select == Select::best) {
-        best_weights_ = weights_of(module_);
+        best_weights_ = module_->weights();
       }
     }
     ++state_.epoch;
@@ -417,7 +417,7 @@ class Trainer {
     flush_losses();
     state_.optimizer_steps = optimizer_->steps();
     state_.rate = rate_.state();
-    state_.tensors = save_tensors(module_, *optimizer_, best_weights_);
+    state_.tensors = save_tensors(*module_, *optimizer_, best_weights_);
     try {
       run_.checkpoints->write(state_);
     } catch (const Error& error) {
@@ -433,7 +433,7 @@ class Trainer {
       }
     }
     if (run_.group.size() > 1) {
-      share_state(run_.group, module_, *optimizer_, state_);
+      share_state(run_.group, *module_, *optimizer_, state_);
     }
     rate_.restore(state_.rate);
     optimizer_->set_steps(state_.optimizer_steps);
@@ -443,7 +443,7 @@ class Trainer {
     state.stopping.lower_is_better = state.best.lower_is_better = state_.best.lower_is_better;
     state.stopping.min_delta = state_.stopping.min_delta;
     state_ = std::move(state);
-    best_weights_ = restore_tensors(state_.tensors, module_, *optimizer_);
+    best_weights_ = restore_tensors(state_.tensors, *module_, *optimizer_);
     state_.tensors.clear();
     for (auto at = state_.history.rbegin(); at != state_.history.rend(); ++at) {
       if (at->epoch_ended) {
@@ -464,7 +464,7 @@ class Trainer {
   std::int64_t batches_;  // in an epoch
   std::int64_t observe_every_;
   LearningRate rate_;
-  torch::nn::Sequential module_ = nullptr;
+  std::optional<NetworkModule> module_;
   std::vector<at::Tensor> weights_;
   std::unique_ptr<WeightOptimizer> optimizer_;
   std::optional<SharedGradient> gradient_;  // where several processes train

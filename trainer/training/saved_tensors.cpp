@@ -9,7 +9,6 @@
 #include <map>
 
 #include "pipeline/base/error.hpp"
-#include "trainer/network/network_module.hpp"
 
 namespace mlpipe {
 namespace {
@@ -42,10 +41,10 @@ std::vector<NamedTensor> taken(const std::vector<NamedTensor>& tensors, const st
 
 }  // namespace
 
-std::vector<NamedTensor> save_tensors(torch::nn::Sequential& module, const WeightOptimizer& optimizer,
+std::vector<NamedTensor> save_tensors(const NetworkModule& module, const WeightOptimizer& optimizer,
                                       const std::vector<NamedTensor>& best_weights) {
   std::vector<NamedTensor> tensors;
-  append(tensors, weights_prefix, weights_of(module));
+  append(tensors, weights_prefix, module.weights());
   for (const auto& [name, tensor] : optimizer.state()) {
     tensors.push_back(copy_of(optimizer_prefix + name, tensor));
   }
@@ -53,9 +52,9 @@ std::vector<NamedTensor> save_tensors(torch::nn::Sequential& module, const Weigh
   return tensors;
 }
 
-std::vector<NamedTensor> restore_tensors(const std::vector<NamedTensor>& tensors,
-                                         torch::nn::Sequential& module, WeightOptimizer& optimizer) {
-  load_weights(module, taken(tensors, weights_prefix), "the checkpoint");
+std::vector<NamedTensor> restore_tensors(const std::vector<NamedTensor>& tensors, NetworkModule& module,
+                                         WeightOptimizer& optimizer) {
+  module.load(taken(tensors, weights_prefix), "the checkpoint");
   std::map<std::string, const NamedTensor*> kept;
   for (const NamedTensor& tensor : tensors) {
     kept.emplace(tensor.name, &tensor);
@@ -71,10 +70,10 @@ std::vector<NamedTensor> restore_tensors(const std::vector<NamedTensor>& tensors
   return taken(tensors, best_prefix);
 }
 
-void share_state(const ProcessGroup& group, torch::nn::Sequential& module, WeightOptimizer& optimizer,
+void share_state(const ProcessGroup& group, NetworkModule& module, WeightOptimizer& optimizer,
                  TrainingState& state) {
-  std::vector<at::Tensor> tensors = module->parameters();
-  const std::vector<at::Tensor> buffers = module->buffers();
+  std::vector<at::Tensor> tensors = module.parameters();
+  const std::vector<at::Tensor> buffers = module.buffers();
   tensors.insert(tensors.end(), buffers.begin(), buffers.end());
   for (const auto& [name, tensor] : optimizer.state()) {
     tensors.push_back(tensor);

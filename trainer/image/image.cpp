@@ -1,4 +1,4 @@
-#include "trainer/data/image.hpp"
+#include "trainer/image/image.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -63,12 +63,12 @@ std::vector<float> blend_along(const std::vector<Value>& values, std::int64_t li
 
 }  // namespace
 
-Image decode_image(std::string_view bytes) {
+Image decode_image(std::string_view bytes, std::int64_t most) {
   if (bytes.starts_with("\xFF\xD8\xFF")) {
-    return decode_jpeg(bytes);
+    return decode_jpeg(bytes, most);
   }
   if (bytes.starts_with("\x89PNG")) {
-    return decode_png(bytes);
+    return decode_png(bytes, most);
   }
   throw Error(bytes.empty() ? "it is empty" : "it is neither JPEG nor PNG");
 }

@@ -2,7 +2,7 @@
 #include <png.h>
 
 #include "pipeline/base/error.hpp"
-#include "trainer/data/image.hpp"
+#include "trainer/image/image.hpp"
 
 namespace mlpipe {
 namespace {
@@ -18,7 +18,7 @@ struct Reading {
 
 }  // namespace
 
-Image decode_png(std::string_view bytes) {
+Image decode_png(std::string_view bytes, std::int64_t most) {
   Reading reading;
   png_image& state = reading.state;
   if (png_image_begin_read_from_memory(&state, bytes.data(), bytes.size()) == 0) {
@@ -26,9 +26,9 @@ Image decode_png(std::string_view bytes) {
   }
   Image image;
   image.size = {state.height, state.width};
-  if (image.size.height * image.size.width > most_pixels) {
+  if (image.size.height * image.size.width > most) {
     throw Error(fmt::format("it is {} pixels high and {} wide, more than {} in all", state.height,
-                            state.width, most_pixels));
+                            state.width, most));
   }
   const bool grey = (state.format & PNG_FORMAT_FLAG_COLOR) == 0;
   state.format = grey ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;

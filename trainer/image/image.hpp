@@ -20,12 +20,13 @@ struct Image {
 // An image is decoded only when its header announces no more pixels than this.
 inline constexpr std::int64_t most_pixels = std::int64_t{1} << 26U;
 
-// Decodes a whole file, in as many channels (1 or 3) as it has itself, transparency over black. Throws Error
-// with the reason alone: too large, damaged, cut off (also where the library would fill up what is missing).
-Image decode_jpeg(std::string_view bytes);
-Image decode_png(std::string_view bytes);
+// Decodes a whole file of at most `most` pixels, in as many channels (1 or 3) as it has itself, transparency
+// over black. Throws Error with the reason alone: too large, damaged, cut off (also where the library would
+// fill up what is missing).
+Image decode_jpeg(std::string_view bytes, std::int64_t most = most_pixels);
+Image decode_png(std::string_view bytes, std::int64_t most = most_pixels);
 // The one that the bytes begin like, whatever the file is called.
-Image decode_image(std::string_view bytes);
+Image decode_image(std::string_view bytes, std::int64_t most = most_pixels);
 
 // Reads and decodes a file. Throws Error with the reason alone.
 Image read_image(const std::filesystem::path& path);

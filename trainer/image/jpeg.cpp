@@ -7,7 +7,7 @@
 #include <jpeglib.h>
 
 #include "pipeline/base/error.hpp"
-#include "trainer/data/image.hpp"
+#include "trainer/image/image.hpp"
 
 namespace mlpipe {
 namespace {
@@ -41,7 +41,7 @@ struct Decoder {
 };
 
 // False when it failed.
-bool decode(Decoder& decoder, std::string_view bytes) {
+bool decode(Decoder& decoder, std::string_view bytes, std::int64_t most) {
   jpeg_decompress_struct& state = decoder.state;
   if (setjmp(decoder.failing.back) != 0) {
     return false;
@@ -50,7 +50,7 @@ bool decode(Decoder& decoder, std::string_view bytes) {
   jpeg_mem_src(&state, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
   jpeg_read_header(&state, TRUE);
   decoder.image.size = {state.image_height, state.image_width};
-  decoder.too_large = decoder.image.size.height * decoder.image.size.width > most_pixels;
+  decoder.too_large = decoder.image.size.height * decoder.image.size.width > most;
   if (decoder.too_large) {
     return true;
   }
@@ -70,19 +70,19 @@ bool decode(Decoder& decoder, std::string_view bytes) {
 
 }  // namespace
 
-Image decode_jpeg(std::string_view bytes) {
+Image decode_jpeg(std::string_view bytes, std::int64_t most) {
   Decoder decoder;
   decoder.state.err = jpeg_std_error(&decoder.failing.manager);
   decoder.failing.manager.error_exit = fail;
   decoder.failing.manager.emit_message = fail_at_warning;
-  const bool decoded = decode(decoder, bytes);
+  const bool decoded = decode(decoder, bytes, most);
   jpeg_destroy_decompress(&decoder.state);
   if (!decoded) {
     throw Error(decoder.failing.reason);
   }
   if (decoder.too_large) {
     throw Error(fmt::format("it is {} pixels high and {} wide, more than {} in all",
-                            decoder.image.size.height, decoder.image.size.width, most_pixels));
+                            decoder.image.size.height, decoder.image.size.width, most));
   }
   return std::move(decoder.image);
 }

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <open_inference.grpc.pb.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <functional>
+#include <mutex>
+#include <string_view>
+#include <utility>
+
+#include "server/protocol/v2/service.hpp"
+
+namespace mlpipe {
+
+// inference.GRPCInferenceService over the protocol's service, which must outlive it. Answers come from
+// whatever thread computes them; a call that is cancelled takes its request out of the queue.
+class InferenceCalls : public inference::GRPCInferenceService::CallbackService {
+ public:
+  // Whether a call may pass, by its metadata "authorization".
+  using Allow = std::function<bool(std::string_view authorization)>;
+
+  explicit InferenceCalls(InferenceService& service, Allow allow = {})
+      : service_(service), allow_(std::move(allow)) {}
+
+  // Returns whether there came a moment without an inference under way before the deadline.
+  bool wait_until_idle(std::chrono::system_clock::time_point deadline);
+
+  using Context = grpc::CallbackServerContext;
+  using Reactor = grpc::ServerUnaryReactor;
+  Reactor* ServerLive(Context* context, const inference::ServerLiveRequest* request,
+                      inference::ServerLiveResponse* response) override;
+  Reactor* ServerReady(Context* context, const inference::ServerReadyRequest* request,
+                       inference::ServerReadyResponse* response) override;
+  Reactor* ModelReady(Context* context, const inference::ModelReadyRequest* request,
+                      inference::ModelReadyResponse* response) override;
+  Reactor* ServerMetadata(Context* context, const inference::ServerMetadataRequest* request,
+                          inference::ServerMetadataResponse* response) override;
+  Reactor* ModelMetadata(Context* context, const inference::ModelMetadataRequest* request,
+                         inference::ModelMetadataResponse* response) override;
+  Reactor* ModelInfer(Context* context, const inference::ModelInferRequest* request,
+                      inference::ModelInferResponse* response) override;
+  Reactor* ModelStatistics(Context* context, const inference::ModelStatisticsRequest* request,
+                           inference::ModelStatisticsResponse* response) override;
+
+ private:
+  friend class InferReactor;
+  bool may_pass(const Context& context) const;
+  // Answers at once; what is thrown becomes the status.
+  Reactor* answer(Context& context, const std::function<void()>& write) const;
+  Reactor* answer_if_allowed(Context& context, const std::function<void()>& write) const;
+  void begin_inference();
+  void end_inference();
+
+  InferenceService& service_;
+  Allow allow_;  // empty: every call may
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  std::size_t under_way_ = 0;
+};
+
+}  // namespace mlpipe

@@ -1,0 +1,91 @@
+// mlpipe-serve itself over gRPC.
+#include <fmt/format.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+#include <open_inference.grpc.pb.h>
+#include <signal.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "server/http/socket.hpp"
+#include "tests/server/serve_process.hpp"
+#include "tests/server/tiny_model.hpp"
+
+namespace mlpipe {
+namespace {
+
+namespace fs = std::filesystem;
+
+class GrpcProgram : public testing::Test {
+ protected:
+  GrpcProgram() { write_tiny_model(model(), 1); }
+  fs::path model() const { return folder_.path() / "model"; }
+
+  static std::unique_ptr<inference::GRPCInferenceService::Stub> connect(const ServeProcess& server) {
+    return inference::GRPCInferenceService::NewStub(grpc::CreateChannel(
+        fmt::format("127.0.0.1:{}", server.grpc_port()), grpc::InsecureChannelCredentials()));
+  }
+
+  TemporaryDirectory folder_;
+};
+
+inference::ModelInferRequest raw_request(const std::vector<float>& values) {
+  inference::ModelInferRequest request;
+  request.set_model_name("tiny");
+  auto& input = *request.add_inputs();
+  input.set_name("input");
+  input.set_datatype("FP32");
+  input.add_shape(1);
+  input.add_shape(static_cast<std::int64_t>(values.size()));
+  request.add_raw_input_contents(values.data(), values.size() * sizeof(float));
+  return request;
+}
+
+TEST_F(GrpcProgram, AnswersWithTheScoresOfTheModel) {
+  ServeProcess server(folder_.path(), model(), {"--grpc-port", "0"});
+  const auto stub = connect(server);
+  grpc::ClientContext context;
+  inference::ModelInferResponse response;
+  const grpc::Status status = stub->ModelInfer(&context, raw_request({1, 2, 3, 4}), &response);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(response.model_name(), "tiny");
+  ASSERT_EQ(response.raw_output_contents_size(), 2);
+  float scores[3] = {};
+  ASSERT_EQ(response.raw_output_contents(0).size(), sizeof(scores));
+  std::memcpy(scores, response.raw_output_contents(0).data(), sizeof(scores));
+  EXPECT_NEAR(scores[1], std::exp(2) / (std::exp(2) + 2), 1e-6);
+  server.signal(SIGTERM);
+  EXPECT_EQ(server.wait().exit_code, 0);
+}
+
+TEST_F(GrpcProgram, NothingThatAClientSendsEndsIt) {
+  const ServeProcess server(folder_.path(), model(), {"--grpc-port", "0", "--body-limit", "100000"});
+  const auto stub = connect(server);
+  const auto code_of = [&stub](const inference::ModelInferRequest& request) {
+    grpc::ClientContext context;
+    inference::ModelInferResponse response;
+    return stub->ModelInfer(&context, request, &response).error_code();
+  };
+  EXPECT_EQ(code_of(inference::ModelInferRequest()), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(code_of(raw_request({1, 2})), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(code_of(raw_request(std::vector<float>(100'000, 1))), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  WireClient not_grpc(server.grpc_port());
+  not_grpc.send("GET / HTTP/1.1\r\n\r\n");
+  grpc::ClientContext context;
+  inference::ServerLiveResponse live;
+  EXPECT_TRUE(stub->ServerLive(&context, inference::ServerLiveRequest(), &live).ok());
+}
+
+TEST_F(GrpcProgram, SpeaksGrpcOnlyWhereItIsAskedTo) {
+  const ServeProcess server(folder_.path(), model());
+  EXPECT_EQ(server.grpc_port(), 0);
+  const FileDescriptor taken = listen_on("127.0.0.1", 0);
+  const Captured result =
+      run_serve({"--model", model(), "--port", "0", "--grpc-port", std::to_string(address_of(taken).port)});
+  EXPECT_EQ(result.ending.exit_code, 1);
+  EXPECT_NE(result.error.find("--grpc-port"), std::string::npos) << result.error;
+}
+
+}  // namespace
+}  // namespace mlpipe
