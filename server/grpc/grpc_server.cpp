@@ -9,6 +9,7 @@
 #include <grpcpp/security/tls_credentials_options.h>
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <thread>
 
@@ -46,7 +47,8 @@ class RunningServer : public GrpcServer {
         fmt::format(fmt::runtime(is_version_6 ? "[{}]:{}" : "{}:{}"), host_, options.port),
         credentials_of(options), &port_);
     builder.RegisterService(&calls_);
-    builder.SetMaxReceiveMessageSize(static_cast<int>(options.message_limit));
+    builder.SetMaxReceiveMessageSize(
+        static_cast<int>(std::min<std::size_t>(options.message_limit, std::numeric_limits<int>::max())));
     builder.SetResourceQuota(grpc::ResourceQuota("mlpipe-serve").Resize(options.memory_limit));
     // Or a second server would share the port with this one, and take a part of its calls.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
@@ -70,6 +72,7 @@ class RunningServer : public GrpcServer {
     const std::jthread closing([this, deadline] { server_->Shutdown(deadline); });
     calls_.wait_until_idle(deadline);
     std::this_thread::sleep_for(std::min(grace, time_to_hear));
+    calls_.wait_until_idle(deadline);
     grpc_server_cancel_all_calls(server_->c_server());
   }
 

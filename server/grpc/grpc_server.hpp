@@ -15,13 +15,13 @@ namespace mlpipe {
 struct GrpcOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;  // 0 takes a free one
-  // Whether a call may pass, by its metadata "authorization"; empty: all of them. Liveness, readiness, health
-  // and reflection always may. Called from several threads at once.
-  std::function<bool(std::string_view authorization)> allow = {};
-  // In PEM: TLS is spoken; a file that changed is taken up within ten seconds. Empty: it is not.
+  // In PEM: TLS is spoken, and a file that changed is taken up within ten seconds. Empty: it is not.
   std::filesystem::path certificate = {};
   std::filesystem::path key = {};
   std::size_t message_limit = std::size_t{16} << 20U;
+  // Whether a call with this authorization metadata is answered; empty: every call is. Health and reflection
+  // are everyone's.
+  std::function<bool(std::string_view authorization)> allow = {};
   std::size_t memory_limit = std::size_t{512} << 20U;  // of all messages together, about
 };
 

@@ -1,6 +1,7 @@
 #include "server/grpc/inference_calls.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <stop_token>
 
 #include "server/grpc/messages.hpp"
@@ -8,8 +9,21 @@
 namespace mlpipe {
 namespace {
 
-grpc::Status not_allowed() {
-  return {grpc::StatusCode::UNAUTHENTICATED, "authorization: it is missing or wrong"};
+// What is being handled, as a status.
+grpc::Status current_failure() {
+  try {
+    throw;
+  } catch (const RequestError& failure) {
+    return status_of({failure.status(), failure.what()});
+  } catch (const std::exception& failure) {
+    return status_of({500, failure.what()});
+  }
+}
+
+void require_name(const std::string& name, const char* field) {
+  if (name.empty()) {
+    throw RequestError(400, std::string(field) + ": it is missing");
+  }
 }
 
 // gRPC's deadline, by the clock that the engine goes by.
@@ -56,8 +70,8 @@ class InferReactor : public grpc::ServerUnaryReactor {
     try {
       write_message(std::get<InferAnswer>(result), request_.raw_input_contents_size() > 0, response_);
       return grpc::Status::OK;
-    } catch (const std::exception& failure) {
-      return status_of({500, failure.what()});
+    } catch (...) {
+      return current_failure();
     }
   }
 
@@ -66,37 +80,6 @@ class InferReactor : public grpc::ServerUnaryReactor {
   inference::ModelInferResponse& response_;
   std::stop_source cancelled_;
 };
-
-bool InferenceCalls::may_pass(const Context& context) const {
-  if (!allow_) {
-    return true;
-  }
-  const auto found = context.client_metadata().find("authorization");
-  return found != context.client_metadata().end() && allow_({found->second.data(), found->second.size()});
-}
-
-InferenceCalls::Reactor* InferenceCalls::answer(Context& context, const std::function<void()>& write) const {
-  grpc::ServerUnaryReactor* reactor = context.DefaultReactor();
-  try {
-    write();
-    reactor->Finish(grpc::Status::OK);
-  } catch (const RequestError& failure) {
-    reactor->Finish(status_of({failure.status(), failure.what()}));
-  } catch (const std::exception& failure) {
-    reactor->Finish(status_of({500, failure.what()}));
-  }
-  return reactor;
-}
-
-InferenceCalls::Reactor* InferenceCalls::answer_if_allowed(Context& context,
-                                                           const std::function<void()>& write) const {
-  if (may_pass(context)) {
-    return answer(context, write);
-  }
-  grpc::ServerUnaryReactor* reactor = context.DefaultReactor();
-  reactor->Finish(not_allowed());
-  return reactor;
-}
 
 InferenceCalls::Reactor* InferenceCalls::ServerLive(Context* context, const inference::ServerLiveRequest*,
                                                     inference::ServerLiveResponse* response) {
@@ -112,6 +95,7 @@ InferenceCalls::Reactor* InferenceCalls::ModelReady(Context* context,
                                                     const inference::ModelReadyRequest* request,
                                                     inference::ModelReadyResponse* response) {
   return answer(*context, [&] {
+    require_name(request->name(), "name");
     try {
       response->set_ready(service_.is_ready(request->name(), request->version()));
     } catch (const RequestError&) {  // what is not there is not ready
@@ -123,7 +107,7 @@ InferenceCalls::Reactor* InferenceCalls::ModelReady(Context* context,
 InferenceCalls::Reactor* InferenceCalls::ServerMetadata(Context* context,
                                                         const inference::ServerMetadataRequest*,
                                                         inference::ServerMetadataResponse* response) {
-  return answer_if_allowed(*context, [&] {
+  return answer(*context, [&] {
     const ServerDescription server = service_.describe_server();
     response->set_name(server.name);
     response->set_version(server.version);
@@ -135,7 +119,8 @@ InferenceCalls::Reactor* InferenceCalls::ServerMetadata(Context* context,
 InferenceCalls::Reactor* InferenceCalls::ModelMetadata(Context* context,
                                                        const inference::ModelMetadataRequest* request,
                                                        inference::ModelMetadataResponse* response) {
-  return answer_if_allowed(*context, [&] {
+  return answer(*context, [&] {
+    require_name(request->name(), "name");
     write_message(service_.describe_model(request->name(), request->version()), *response);
   });
 }
@@ -143,10 +128,13 @@ InferenceCalls::Reactor* InferenceCalls::ModelMetadata(Context* context,
 InferenceCalls::Reactor* InferenceCalls::ModelInfer(Context* context,
                                                     const inference::ModelInferRequest* request,
                                                     inference::ModelInferResponse* response) {
-  if (!may_pass(*context)) {
-    grpc::ServerUnaryReactor* refusing = context->DefaultReactor();
-    refusing->Finish(not_allowed());
-    return refusing;
+  try {
+    require_allowed(*context);
+    require_name(request->model_name(), "model_name");
+  } catch (...) {
+    Reactor* refused = context->DefaultReactor();
+    refused->Finish(current_failure());
+    return refused;
   }
   auto* reactor = new InferReactor(*this, *request, *response);
   reactor->start(*context);
@@ -156,13 +144,37 @@ InferenceCalls::Reactor* InferenceCalls::ModelInfer(Context* context,
 InferenceCalls::Reactor* InferenceCalls::ModelStatistics(Context* context,
                                                          const inference::ModelStatisticsRequest* request,
                                                          inference::ModelStatisticsResponse* response) {
-  return answer_if_allowed(
-      *context, [&] { write_message(service_.statistics(request->name(), request->version()), *response); });
+  return answer(*context,
+                [&] { write_message(service_.statistics(request->name(), request->version()), *response); });
 }
 
-bool InferenceCalls::wait_until_idle(std::chrono::system_clock::time_point deadline) {
+InferenceCalls::Reactor* InferenceCalls::answer(Context& context, const std::function<void()>& write) const {
+  Reactor* reactor = context.DefaultReactor();
+  try {
+    require_allowed(context);
+    write();
+    reactor->Finish(grpc::Status::OK);
+  } catch (...) {
+    reactor->Finish(current_failure());
+  }
+  return reactor;
+}
+
+void InferenceCalls::require_allowed(const Context& context) const {
+  if (!allow_) {
+    return;
+  }
+  const auto& metadata = context.client_metadata();
+  const auto given = metadata.find("authorization");
+  if (!allow_(given == metadata.end() ? std::string_view()
+                                      : std::string_view(given->second.data(), given->second.size()))) {
+    throw RequestError(401, "authorization: it is missing or wrong");
+  }
+}
+
+void InferenceCalls::wait_until_idle(std::chrono::system_clock::time_point deadline) {
   std::unique_lock lock(mutex_);
-  return idle_.wait_until(lock, deadline, [this] { return under_way_ == 0; });
+  idle_.wait_until(lock, deadline, [this] { return under_way_ == 0; });
 }
 
 void InferenceCalls::begin_inference() {

@@ -18,14 +18,12 @@ namespace mlpipe {
 // whatever thread computes them; a call that is cancelled takes its request out of the queue.
 class InferenceCalls : public inference::GRPCInferenceService::CallbackService {
  public:
-  // Whether a call may pass, by its metadata "authorization".
-  using Allow = std::function<bool(std::string_view authorization)>;
-
-  explicit InferenceCalls(InferenceService& service, Allow allow = {})
+  // `allow` as in GrpcOptions.
+  InferenceCalls(InferenceService& service, std::function<bool(std::string_view authorization)> allow)
       : service_(service), allow_(std::move(allow)) {}
 
-  // Returns whether there came a moment without an inference under way before the deadline.
-  bool wait_until_idle(std::chrono::system_clock::time_point deadline);
+  // Returns once no inference is under way, or at the deadline.
+  void wait_until_idle(std::chrono::system_clock::time_point deadline);
 
   using Context = grpc::CallbackServerContext;
   using Reactor = grpc::ServerUnaryReactor;
@@ -46,15 +44,16 @@ class InferenceCalls : public inference::GRPCInferenceService::CallbackService {
 
  private:
   friend class InferReactor;
-  bool may_pass(const Context& context) const;
-  // Answers at once; what is thrown becomes the status.
-  Reactor* answer(Context& context, const std::function<void()>& write) const;
-  Reactor* answer_if_allowed(Context& context, const std::function<void()>& write) const;
   void begin_inference();
   void end_inference();
 
+  // Throws what it is refused with, if it is.
+  void require_allowed(const Context& context) const;
+  // Answers at once; what is thrown becomes the status.
+  Reactor* answer(Context& context, const std::function<void()>& write) const;
+
   InferenceService& service_;
-  Allow allow_;  // empty: every call may
+  std::function<bool(std::string_view authorization)> allow_;
   std::mutex mutex_;
   std::condition_variable idle_;
   std::size_t under_way_ = 0;

@@ -220,6 +220,8 @@ grpc::Status status_of(const Failure& failure) {
     switch (failure.status) {
       case 400:
         return grpc::StatusCode::INVALID_ARGUMENT;
+      case 401:
+        return grpc::StatusCode::UNAUTHENTICATED;
       case 404:
         return grpc::StatusCode::NOT_FOUND;
       case 499:

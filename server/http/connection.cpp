@@ -230,8 +230,10 @@ void Connection::send(Response response, unsigned version, bool keep_alive, bool
   for (const Header& header : response.headers) {
     message_.insert(header.name, header.value);
   }
-  message_.set(http::field::content_type, response.content_type);
-  message_.content_length(response.body.size());
+  if (message_.result() != http::status::no_content) {  // which has neither
+    message_.set(http::field::content_type, response.content_type);
+    message_.content_length(response.body.size());
+  }
   message_.keep_alive(keep_alive);
   if (!head_only) {
     message_.body() = std::move(response.body);

@@ -155,9 +155,10 @@ TEST(GrpcMessages, AnswersAreRawOrTyped) {
 
 TEST(GrpcMessages, FailuresHaveTheirCodes) {
   const std::vector<std::pair<int, grpc::StatusCode>> table = {
-      {400, grpc::StatusCode::INVALID_ARGUMENT},  {404, grpc::StatusCode::NOT_FOUND},
-      {499, grpc::StatusCode::CANCELLED},         {503, grpc::StatusCode::UNAVAILABLE},
-      {504, grpc::StatusCode::DEADLINE_EXCEEDED}, {500, grpc::StatusCode::INTERNAL}};
+      {400, grpc::StatusCode::INVALID_ARGUMENT}, {401, grpc::StatusCode::UNAUTHENTICATED},
+      {404, grpc::StatusCode::NOT_FOUND},        {499, grpc::StatusCode::CANCELLED},
+      {503, grpc::StatusCode::UNAVAILABLE},      {504, grpc::StatusCode::DEADLINE_EXCEEDED},
+      {500, grpc::StatusCode::INTERNAL}};
   for (const auto& [status, code] : table) {
     EXPECT_EQ(status_of({status, "why"}).error_code(), code);
     EXPECT_EQ(status_of({status, "why"}).error_message(), "why");

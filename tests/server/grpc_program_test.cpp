@@ -62,14 +62,19 @@ TEST_F(GrpcProgram, AnswersWithTheScoresOfTheModel) {
 TEST_F(GrpcProgram, NothingThatAClientSendsEndsIt) {
   const ServeProcess server(folder_.path(), model(), {"--grpc-port", "0", "--body-limit", "100000"});
   const auto stub = connect(server);
-  const auto code_of = [&stub](const inference::ModelInferRequest& request) {
+  const auto code_of = [&stub](const inference::ModelInferRequest& request, bool is_packed = false) {
     grpc::ClientContext context;
+    if (is_packed) {
+      context.set_compression_algorithm(GRPC_COMPRESS_GZIP);
+    }
     inference::ModelInferResponse response;
     return stub->ModelInfer(&context, request, &response).error_code();
   };
   EXPECT_EQ(code_of(inference::ModelInferRequest()), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(code_of(raw_request({1, 2})), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(code_of(raw_request(std::vector<float>(100'000, 1))), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(code_of(raw_request(std::vector<float>(100'000, 1)), true), grpc::StatusCode::RESOURCE_EXHAUSTED)
+      << "a message that is small until it is unpacked";
   WireClient not_grpc(server.grpc_port());
   not_grpc.send("GET / HTTP/1.1\r\n\r\n");
   grpc::ClientContext context;

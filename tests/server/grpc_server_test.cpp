@@ -156,6 +156,9 @@ TEST_F(GrpcServing, SaysWhatIsWrong) {
   ModelInferRequest asked = request(1);
   asked.set_model_name("large");
   EXPECT_EQ(fault(asked).first, grpc::StatusCode::NOT_FOUND);
+  asked.clear_model_name();
+  EXPECT_EQ(fault(asked),
+            std::pair(grpc::StatusCode::INVALID_ARGUMENT, std::string("model_name: it is missing")));
   asked = request(1);
   asked.set_model_version("8");
   EXPECT_EQ(fault(asked).first, grpc::StatusCode::NOT_FOUND);
@@ -325,6 +328,34 @@ TEST_F(GrpcQueue, StoppingCutsOffWhatTakesTooLong) {
   EXPECT_FALSE(done.get_future().get().ok());
   EXPECT_FALSE(first_end().ok());
   gate_.open();
+}
+
+TEST(GrpcAuthorization, IsAskedForWhereItIsWanted) {
+  Engine engine(loader_of(small_model(), first_value_wins));
+  engine.load("/models/small", "7");
+  const auto service = make_inference_service(engine);
+  GrpcOptions options;
+  options.allow = [](std::string_view authorization) { return authorization == "Bearer t"; };
+  const std::unique_ptr<GrpcServer> server(start_grpc(*service, options));
+  const auto stub = inference::GRPCInferenceService::NewStub(
+      grpc::CreateChannel(fmt::format("127.0.0.1:{}", server->port()), grpc::InsecureChannelCredentials()));
+  const auto codes = [&stub](const char* authorization) {
+    grpc::ClientContext live_context;
+    grpc::ClientContext infer_context;
+    for (grpc::ClientContext* each : {&live_context, &infer_context}) {
+      if (authorization != nullptr) {
+        each->AddMetadata("authorization", authorization);
+      }
+    }
+    inference::ServerLiveResponse live;
+    ModelInferResponse response;
+    return std::pair(stub->ServerLive(&live_context, inference::ServerLiveRequest(), &live).error_code(),
+                     stub->ModelInfer(&infer_context, ModelInferRequest(), &response).error_code());
+  };
+  constexpr auto refused = grpc::StatusCode::UNAUTHENTICATED;
+  EXPECT_EQ(codes(nullptr), std::pair(refused, refused));
+  EXPECT_EQ(codes("Bearer x"), std::pair(refused, refused));
+  EXPECT_EQ(codes("Bearer t"), std::pair(grpc::StatusCode::OK, grpc::StatusCode::INVALID_ARGUMENT));
 }
 
 TEST(GrpcPort, ThatIsTakenIsAnError) {

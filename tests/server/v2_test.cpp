@@ -5,6 +5,8 @@
 #include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <random>
+#include <thread>
 
 #include "server/protocol/input.hpp"
 #include "server/protocol/routes.hpp"
@@ -320,6 +322,10 @@ TEST_F(V2Http, BinaryTensorsThatDoNotFitAreRefused) {
       {{{"inputs", {input}}, {"parameters", {{"timeout", -1}}}},
        16,
        "parameters.timeout: a whole number from 0 is expected"},
+      {{{"inputs", {input}},
+        {"outputs", {{{"name", "scores"}, {"parameters", {{"shared_memory_region", "x"}}}}}}},
+       16,
+       "outputs[0].parameters.shared_memory_region: shared memory is not offered here"},
       {{{"inputs", {input}}, {"parameters", 7}}, 16, "parameters: an object is expected"}};
   for (const auto& [header, bytes, error] : table) {
     const Response response = infer(header, std::string(bytes, '\0'));
@@ -396,6 +402,37 @@ TEST_F(V2Http, DescribingUsesUpNoShareOfTheTraffic) {
 TEST_F(V2Http, SaysWhatItCanDo) {
   EXPECT_EQ(Json::parse(get("/v2").body).at("extensions"),
             Json::parse(R"(["binary_tensor_data", "classification", "model_configuration", "statistics"])"));
+}
+
+TEST_F(V2Http, BytesThatWereMixedUpAreAnsweredOrRefused) {
+  const std::string good = Json{{"id", "x"},
+                                {"parameters", {{"binary_data_output", true}, {"timeout", 1000000}}},
+                                {"inputs", {binary_input(16)}},
+                                {"outputs", {{{"name", "scores"}, {"parameters", {{"classification", 2}}}}}}}
+                               .dump();
+  std::mt19937 random(11);
+  int refused = 0;
+  for (int i = 0; i < 5000; ++i) {
+    std::string body = good + bytes_of<float>({1, 0, 0, 0});
+    for (unsigned changes = 1 + random() % 4; changes > 0; --changes) {
+      const std::size_t at = random() % body.size();
+      switch (random() % 3) {
+        case 0:
+          body[at] = static_cast<char>(random());
+          break;
+        case 1:
+          body.erase(at, random() % 8);
+          break;
+        default:
+          body.insert(at, body.substr(random() % body.size(), random() % 8));
+      }
+    }
+    const Response response = infer_bytes(std::to_string(good.size() - random() % 2), body);
+    EXPECT_TRUE(response.status == 200 || response.status == 400 || response.status == 504)
+        << response.status << " " << response.body;
+    refused += response.status == 400 ? 1 : 0;
+  }
+  EXPECT_GT(refused, 1000);
 }
 
 // A model that takes until it is told to go on.

@@ -91,6 +91,9 @@ std::vector<WantedOutput> wanted_outputs(const Model& model, const InferRequest&
     const InferWish& wish = request.outputs[i];
     const std::string place = fmt::format("outputs[{}]", i);
     const WantedOutput::Kind kind = kind_of(model, wish, place);
+    if (wish.parameters.contains("shared_memory_region")) {
+      refuse(place + ".parameters.shared_memory_region", "shared memory is not offered here");
+    }
     if (std::any_of(wanted.begin(), wanted.end(), [&](const auto& each) { return each.kind == kind; })) {
       refuse(place + ".name", fmt::format("'{}' is given twice", wish.name));
     }

@@ -76,7 +76,7 @@ Response index(const Engine& engine, const ModelRepository& repository, const Re
     for (const std::string& version : repository.versions(model)) {
       if (!loaded.contains({model, version})) {
         const bool has_failed = state.load.phase == LoadAttempt::Phase::failed &&
-                                state.load.directory == repository.find(model, version).directory;
+                                state.load.directory == repository.directory(model, version);
         list.push_back({{"name", model},
                         {"version", version},
                         {"state", "UNAVAILABLE"},

@@ -72,7 +72,7 @@ std::vector<std::string> ModelRepository::versions(const std::string& model) con
   std::vector<std::string> found = folders_in(folder_ / model);
   std::erase_if(found, [&](const std::string& version) {
     std::error_code error;
-    return !fs::is_regular_file(folder_ / model / version / model_file, error);
+    return !fs::is_regular_file(directory(model, version) / model_file, error);
   });
   std::sort(found.begin(), found.end(), is_lower_version);
   return found;
@@ -93,7 +93,7 @@ ModelRepository::Place ModelRepository::find(const std::string& model,
                                         model, join(there, ", ")));
   }
   const std::string chosen = version.value_or(there.back());
-  return {chosen, folder_ / model / chosen};
+  return {chosen, directory(model, chosen)};
 }
 
 }  // namespace mlpipe

@@ -18,6 +18,11 @@ class ModelRepository {
   // The lowest first; empty for a model that is not there.
   std::vector<std::string> versions(const std::string& model) const;
 
+  // Where a version that is there lies.
+  std::filesystem::path directory(const std::string& model, const std::string& version) const {
+    return folder_ / model / version;
+  }
+
   struct Place {
     std::string version;
     std::filesystem::path directory;
