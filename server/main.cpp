@@ -12,6 +12,7 @@
 #include <string_view>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/file.hpp"
@@ -107,6 +108,16 @@ std::unique_ptr<GrpcServer> grpc_server(InferenceService& service, const ServeOp
   return start_grpc_server(service, grpc);
 }
 
+constexpr std::size_t remembered_bytes = std::size_t{32} << 20U;  // of examples that feedback may name
+
+std::optional<FeedbackDesk> feedback_desk(const ServeOptions& options) {
+  if (options.feedback.empty()) {
+    return std::nullopt;
+  }
+  return FeedbackDesk{std::make_shared<FeedbackLog>(options.feedback, FeedbackLimits{}),
+                      std::make_shared<RecentExamples>(remembered_bytes)};
+}
+
 void serve(const ServeOptions& options, Signals& signals) {
   keep_freed_memory();
   raise_descriptor_limit();
@@ -134,17 +145,20 @@ void serve(const ServeOptions& options, Signals& signals) {
   Engine engine(load_model, engine_options);
   Metrics metrics;
   const auto reload_all = [&] { return reload(engine, secrets, admin_secrets); };
-  const Router public_routes = public_router(engine, metrics);
-  const Router admin_routes =
-      admin_router(engine, metrics, {Signals::request_stop, reload_all, full_path(options.repository)});
+  const std::optional<FeedbackDesk> feedback = feedback_desk(options);
+  const Router public_routes = public_router(engine, metrics, feedback);
+  const Router admin_routes = admin_router(
+      engine, metrics, {Signals::request_stop, reload_all, full_path(options.repository), feedback});
 
   const HttpLimits admin_limits;
   HttpServer admin(std::move(admin_socket),
                    admin_handler(admin_routes, options, admin_limits, admin_secrets.credentials()),
                    admin_limits, admin_threads, admin_secrets.tls());
   const auto version = load_models(engine, options);
-  HttpServer server(std::move(socket), public_handler(public_routes, options, secrets.credentials()),
-                    options.limits, options.threads, secrets.tls());
+  HttpServer server(
+      std::move(socket),
+      public_handler(public_routes, options, secrets.credentials(), feedback ? feedback->recent : nullptr),
+      options.limits, options.threads, secrets.tls());
 
   const std::unique_ptr<InferenceService> inference = make_inference_service(engine);
   const std::unique_ptr<GrpcServer> grpc = grpc_server(*inference, options, secrets.credentials());

@@ -114,6 +114,8 @@ std::optional<ServeOptions> read_options(int argc, char** argv) {
   app.add_option(
       "--address-file", options.address_file,
       R"(gets {"port": …, "admin_port": …} once the server answers, and "grpc_port" where there is one)");
+  app.add_option("--feedback", options.feedback,
+                 "take feedback at POST /feedback and append it to a file in this folder");
   app.add_option("--threads", options.threads, "threads that answer; default: the cores it may use")
       ->check(CLI::Range(1, 1024));
   app.add_flag("--access-log", options.access_log, "write a line of JSON to stderr for each request");

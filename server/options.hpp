@@ -32,6 +32,7 @@ struct ServeOptions {
   TlsFiles admin_tls;
   std::vector<std::string> cors_origins;
   bool access_log = false;
+  std::filesystem::path feedback;      // a folder; empty: none is taken
   std::filesystem::path address_file;  // empty: none is written
   unsigned threads = 1;
   HttpLimits limits;  // of the public port

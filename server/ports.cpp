@@ -7,6 +7,7 @@
 #include "server/filter/authentication.hpp"
 #include "server/filter/compression.hpp"
 #include "server/filter/cors.hpp"
+#include "server/filter/example_keeping.hpp"
 #include "server/filter/observation.hpp"
 #include "server/log.hpp"
 
@@ -24,7 +25,8 @@ HttpHandler handler_of(const Router& router, std::vector<Filter> filters,
 
 }  // namespace
 
-HttpHandler public_handler(const Router& router, const ServeOptions& options, SharedCredentials credentials) {
+HttpHandler public_handler(const Router& router, const ServeOptions& options, SharedCredentials credentials,
+                           std::shared_ptr<RecentExamples> recent) {
   const ObservationOptions observed{options.access_log, log_line};
   std::vector<Filter> filters = {observation(observed)};
   if (!options.cors_origins.empty()) {
@@ -34,6 +36,9 @@ HttpHandler public_handler(const Router& router, const ServeOptions& options, Sh
     filters.push_back(authentication(std::move(credentials), health_paths()));
   }
   filters.push_back(compression(options.limits.body_bytes));
+  if (recent) {
+    filters.push_back(example_keeping(std::move(recent)));
+  }
   return handler_of(router, std::move(filters), observed);
 }
 

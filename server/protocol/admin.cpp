@@ -170,10 +170,14 @@ std::vector<Route> admin_routes(Engine& engine, Administration administration) {
          stop();
          return respond({{"state", "draining"}}, 202);
        }}};
+  const auto append = [&routes](std::vector<Route> more) {
+    std::move(more.begin(), more.end(), std::back_inserter(routes));
+  };
   if (!administration.repository.empty()) {
-    for (Route& route : repository_routes(engine, administration.repository)) {
-      routes.push_back(std::move(route));
-    }
+    append(repository_routes(engine, administration.repository));
+  }
+  if (administration.feedback) {
+    append(feedback_export_routes(engine, *administration.feedback));
   }
   return routes;
 }

@@ -38,10 +38,14 @@ std::exception_ptr blamed(const std::exception_ptr& failure, const Place& place)
 
 }  // namespace
 
-void name_in_record(const Request& request, const ModelVersion& version) {
+void tell_who_answers(const Request& request, const ModelVersion& version, std::span<const float> rows,
+                      std::size_t count) {
   if (request.record) {
     request.record->model = version.model().name;
     request.record->version = version.label();
+  }
+  if (request.keep && count == 1) {
+    request.keep(version.model().name, version.label(), rows);
   }
 }
 
@@ -63,14 +67,11 @@ void submit_examples(const std::shared_ptr<const ModelVersion>& version,
 
 void answer_inference(const std::shared_ptr<const ModelVersion>& version, const Request& request,
                       const std::function<InferenceCall()>& read, const Respond& respond) {
-  name_in_record(request, *version);
   const auto write = std::make_shared<std::function<Response(const Inference&)>>();
   const auto read_and_keep = [&] {
     InferenceCall call = read();
     *write = std::move(call.write);
-    if (request.keep && call.count == 1) {
-      request.keep(version->model().name, version->label(), call.rows);
-    }
+    tell_who_answers(request, *version, call.rows, call.count);
     return static_cast<ExamplesToScore&&>(call);
   };
   submit_examples(version, read_and_keep, request.cancelled,

@@ -3,6 +3,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -26,8 +27,10 @@ struct InferenceCall : ExamplesToScore {
   std::function<Response(const Inference&)> write;
 };
 
-// Says in the request's record, where it has one, who answers it.
-void name_in_record(const Request& request, const ModelVersion& version);
+// Says in the request's record, where it has one, who answers it, and hands on the example to whoever keeps it.
+// rows: FP32 [count, values].
+void tell_who_answers(const Request& request, const ModelVersion& version, std::span<const float> rows,
+                      std::size_t count);
 
 // Gets the inference, or why there is none; RequestError where it is the request's fault.
 using ScoresDone = std::function<void(const std::exception_ptr& failure, const Inference& inference)>;

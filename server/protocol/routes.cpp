@@ -54,11 +54,14 @@ std::vector<Route> metrics_routes(Engine& engine, Metrics& metrics) {
            }}};
 }
 
-Router public_router(Engine& engine, Metrics& metrics) {
+Router public_router(Engine& engine, Metrics& metrics, const std::optional<FeedbackDesk>& feedback) {
   std::vector<Route> routes = predict_routes(engine);
   append(routes, classify_routes(engine));
   append(routes, kserve_routes(engine));
   append(routes, inference_routes(engine));
+  if (feedback) {
+    append(routes, feedback_routes(engine, *feedback));
+  }
   append(routes, health_routes(engine));
   append(routes, metrics_routes(engine, metrics));
   return {std::move(routes), metrics};

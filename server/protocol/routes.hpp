@@ -3,11 +3,13 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "server/engine/engine.hpp"
+#include "server/protocol/feedback.hpp"
 #include "server/protocol/metrics.hpp"
 #include "server/protocol/reload.hpp"
 #include "server/protocol/router.hpp"
@@ -36,21 +38,22 @@ std::vector<Route> health_routes(Engine& engine);
 std::vector<Route> metrics_routes(Engine& engine, Metrics& metrics);
 
 struct Administration {
-  std::function<void()> request_stop;     // makes the program drain and end; returns at once
-  std::function<ReloadReport()> reload;   // takes up what changed on disk
-  std::filesystem::path repository = {};  // a folder of models to load by name; empty: there is none
+  std::function<void()> request_stop;         // makes the program drain and end; returns at once
+  std::function<ReloadReport()> reload;       // takes up what changed on disk
+  std::filesystem::path repository = {};      // a folder of models to load by name; empty: there is none
+  std::optional<FeedbackDesk> feedback = {};  // what is exported; nothing: none is taken
 };
 
 // GET /v2, POST /v2/repository/…: the protocol's extension that loads and unloads what is in a folder, see
 // v2/repository.hpp.
 std::vector<Route> repository_routes(Engine& engine, const std::filesystem::path& folder);
 
-// GET /admin/state, POST /admin/load, /admin/reload, /admin/weights, /admin/alias, /admin/stop, and the
-// repository's where there is one. Who may ask is for a filter to say.
+// GET /admin/state, POST /admin/load, /admin/reload, /admin/weights, /admin/alias, /admin/stop, and those of
+// repository and feedback where there are such. Who may ask is for a filter to say.
 std::vector<Route> admin_routes(Engine& engine, Administration administration);
 
 // All that the public port has, and all that the admin port has.
-Router public_router(Engine& engine, Metrics& metrics);
+Router public_router(Engine& engine, Metrics& metrics, const std::optional<FeedbackDesk>& feedback = {});
 Router admin_router(Engine& engine, Metrics& metrics, Administration administration);
 
 // Shared by the routes: the version that is to answer, see Engine::pick; RequestError 404 for one that is

@@ -2,6 +2,7 @@
 #include <memory>
 #include <utility>
 
+#include "server/protocol/inference_call.hpp"
 #include "server/protocol/routes.hpp"
 #include "server/protocol/v2/describe.hpp"
 #include "server/protocol/v2/http_infer.hpp"
@@ -43,7 +44,10 @@ void infer(InferenceService& service, const Request& request, const PathValues& 
            const Respond& respond) {
   service.infer(
       path[0], version_in(path), [&](const Model& model) { return read_http_infer(request, model); },
-      {EngineClock::time_point::max(), request.cancelled},
+      {EngineClock::time_point::max(), request.cancelled,
+       [&request](const ModelVersion& version, std::span<const float> rows, std::size_t count) {
+         tell_who_answers(request, version, rows, count);
+       }},
       [respond](const InferResult& result) { respond(written(result)); });
 }
 

@@ -105,6 +105,9 @@ class EngineService : public InferenceService {
       examples.place = [asked](std::size_t example) {
         return fmt::format("{}: example {}", asked->checked.data_place, example);
       };
+      if (client.started) {
+        client.started(*version, examples.rows, examples.count);
+      }
       return examples;
     };
     submit_examples(version, read_and_check, client.cancelled,

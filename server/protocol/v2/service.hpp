@@ -43,6 +43,9 @@ struct VersionStatistics {
 struct InferClient {
   EngineClock::time_point deadline = EngineClock::time_point::max();
   std::stop_token cancelled = {};
+  // Told who answers, and the examples, FP32 [count, values], before they are submitted; may be null.
+  std::function<void(const ModelVersion& version, std::span<const float> rows, std::size_t count)> started =
+      {};
 };
 
 // Reads a request that is for this model. What it throws is the result.
