@@ -118,6 +118,16 @@ std::optional<FeedbackDesk> feedback_desk(const ServeOptions& options) {
                       std::make_shared<RecentExamples>(remembered_bytes)};
 }
 
+// The public port's threads, for forward calls.
+class Transport : public Executor {
+ public:
+  explicit Transport(HttpServer& server) : server_(server) {}
+  void run_soon(Task task) override { server_.post(std::move(task)); }
+
+ private:
+  HttpServer& server_;
+};
+
 void serve(const ServeOptions& options, Signals& signals) {
   keep_freed_memory();
   raise_descriptor_limit();
@@ -159,6 +169,8 @@ void serve(const ServeOptions& options, Signals& signals) {
       std::move(socket),
       public_handler(public_routes, options, secrets.credentials(), feedback ? feedback->recent : nullptr),
       options.limits, options.threads, secrets.tls());
+  Transport transport(server);
+  engine.use_transport(transport);
 
   const std::unique_ptr<InferenceService> inference = make_inference_service(engine);
   const std::unique_ptr<GrpcServer> grpc = grpc_server(*inference, options, secrets.credentials());
@@ -190,6 +202,7 @@ void serve(const ServeOptions& options, Signals& signals) {
     grpc->begin_draining();
   }
   std::this_thread::sleep_for(delay);
+  engine.leave_transport();
   {
     const std::jthread beside([&] {
       if (grpc) {

@@ -147,8 +147,10 @@ std::shared_ptr<const ModelVersion> Engine::load(const std::filesystem::path& di
     auto version =
         std::make_shared<ModelVersion>(label, directory, loader_(directory), options_.limits, pool_);
     enter(LoadAttempt::Phase::warming);
-    if (version->warm_up() <= options_.near_limit) {
-      version->run_on(near_);
+    const std::chrono::nanoseconds largest_batch = version->warm_up();
+    if (largest_batch <= options_.near_when_alone) {
+      version->use_near(
+          near_, largest_batch <= options_.near_always ? Batcher::Near::always : Batcher::Near::when_alone);
     }
     std::vector<ServedModel::Version>
         displaced;  // ends outside of the lock, should it be the last to hold it

@@ -71,9 +71,11 @@ const char* phase_name(LoadAttempt::Phase phase);
 struct EngineOptions {
   unsigned threads = 1;     // that compute, for all models together
   BatchLimits limits = {};  // of every version; never more instances than threads
-  // Versions whose largest batch takes no longer are computed where requests are read, when there is such an
-  // executor: changing threads twice would cost them more than their forward call keeps others waiting.
-  std::chrono::milliseconds near_limit{20};
+  // How long the largest batch of a version may take that is computed where requests are read, where changing
+  // threads twice would cost more than its forward call keeps others waiting: for a request that comes by
+  // itself, and for all (see Batcher::Near).
+  std::chrono::microseconds near_when_alone{20'000};
+  std::chrono::microseconds near_always{1'000};
 };
 
 // Holds the models that answer, each in one or several versions. A new version is loaded and warmed up beside
@@ -117,7 +119,7 @@ class Engine {
   EngineState state() const;
   void begin_draining();
 
-  // Where requests are read, for the fast versions; see EngineOptions::near_limit. Until then, and after
+  // Where requests are read, for the fast versions; see EngineOptions. Until then, and after
   // leave_transport(), they are computed on the engine's own threads. It must outlive its use.
   void use_transport(Executor& transport) { near_.attach(transport); }
   void leave_transport() { near_.detach(); }

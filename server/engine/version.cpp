@@ -41,7 +41,8 @@ std::chrono::nanoseconds ModelVersion::warm_up() {
   const std::vector<float> example = middle_example(model());
   const std::size_t largest = limits_.largest_batch;
   std::chrono::nanoseconds took{0};
-  for (const std::size_t wanted : {std::size_t{1}, std::size_t{2}, std::size_t{8}, largest, largest, std::size_t{1}}) {
+  for (const std::size_t wanted :
+       {std::size_t{1}, std::size_t{2}, std::size_t{8}, largest, largest, std::size_t{1}}) {
     const std::size_t count = std::min(wanted, largest);
     std::vector<float> rows;
     rows.reserve(count * example.size());

@@ -29,11 +29,12 @@ class ModelVersion {
   const BatchLimits& limits() const { return limits_; }
 
   // Calls the model with examples from the middle of its range until every size of batch that matters has
-  // been met, and returns how long the largest takes; throws Error when it does not answer as its model.yaml says.
+  // been met, and returns how long the largest takes; throws Error when it does not answer as its model.yaml
+  // says.
   std::chrono::nanoseconds warm_up();
 
-  // Before the first request: computes there from now on. It must outlive the version as the first one must.
-  void run_on(Executor& executor) { batcher_->run_on(executor); }
+  // See Batcher::use_near.
+  void use_near(Executor& near, Batcher::Near when) { batcher_->use_near(near, when); }
 
   // See Batcher::submit.
   void submit(InferenceTask task) const { batcher_->submit(std::move(task)); }

@@ -232,6 +232,7 @@ void Connection::refuse(int status, const std::string& why) {
 }
 
 void Connection::send(Response response, unsigned version, bool keep_alive, bool head_only) {
+  hold(0);  // the request is no longer held
   enter(Phase::sending);
   message_ = Message(static_cast<http::status>(response.status), version);
   for (const Header& header : response.headers) {
