@@ -1,9 +1,13 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -216,11 +220,43 @@ void serve(const ServeOptions& options, Signals& signals) {
   log_info("stopped");
 }
 
+// As serve(), without ports: until the input ends, or at a signal at once.
+void serve_standard_streams(const ServeOptions& options, Signals& signals) {
+  keep_freed_memory();
+  set_compute_threads(static_cast<int>(options.threads));
+  Engine engine(load_model);
+  Metrics metrics;
+  const Router routes = public_router(engine, metrics);
+  load_models(engine, options);
+  std::atomic<bool> ended{false};
+  const std::jthread watching([&] {
+    while (signals.wait() == Signals::Event::reload) {
+    }
+    if (!ended) {
+      std::_Exit(0);
+    }
+  });
+  std::exception_ptr failure;
+  try {
+    answer_standard_streams(routes, *options.standard_streams, options.limits.body_bytes, STDIN_FILENO,
+                            STDOUT_FILENO);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  ended = true;
+  Signals::request_stop();
+  if (failure) {
+    std::rethrow_exception(failure);
+  }
+}
+
 int run(int argc, char** argv) {
   try {
     Signals signals;
     const std::optional<ServeOptions> options = read_options(argc, argv);
-    if (options) {
+    if (options && options->standard_streams) {
+      serve_standard_streams(*options, signals);
+    } else if (options) {
       serve(*options, signals);
     }
     return 0;

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
+#include <map>
 #include <string>
 
 #include "pipeline/base/cores.hpp"
@@ -105,12 +106,22 @@ std::optional<ServeOptions> read_options(int argc, char** argv) {
   auto* admin_port = app.add_option("--admin-port", options.admin_port, "the admin port; 0 takes a free one")
                          ->capture_default_str();
   app.add_option("--grpc-host", options.grpc_host, "the address of the gRPC port")->capture_default_str();
-  app.add_option("--grpc-port", options.grpc_port, "speak gRPC on this port too; 0 takes a free one");
+  auto* grpc_port =
+      app.add_option("--grpc-port", options.grpc_port, "speak gRPC on this port too; 0 takes a free one");
   app.add_option("--listen-fd", options.listen_descriptor,
                  "take over this descriptor, which listens already, as the public port")
       ->excludes(port);
   app.add_option("--admin-listen-fd", options.admin_listen_descriptor, "the same for the admin port")
       ->excludes(admin_port);
+  const std::map<std::string, Framing> framings = {{"lines", Framing::lines}, {"frames", Framing::frames}};
+  app.add_option(
+         "--standard-streams", options.standard_streams,
+         "answer on standard input and output and on no port: bodies of POST /predict, each in a line, or "
+         "as frames, behind their length in four bytes")
+      ->transform(CLI::CheckedTransformer(framings).description("lines|frames"))
+      ->excludes(port)
+      ->excludes(admin_port)
+      ->excludes(grpc_port);
   app.add_option(
       "--address-file", options.address_file,
       R"(gets {"port": …, "admin_port": …} once the server answers, and "grpc_port" where there is one)");

@@ -10,6 +10,7 @@
 #include "server/filter/credentials.hpp"
 #include "server/http/server.hpp"
 #include "server/http/tls.hpp"
+#include "server/standard_streams.hpp"
 
 namespace mlpipe {
 
@@ -32,8 +33,9 @@ struct ServeOptions {
   TlsFiles admin_tls;
   std::vector<std::string> cors_origins;
   bool access_log = false;
-  std::filesystem::path feedback;      // a folder; empty: none is taken
-  std::filesystem::path address_file;  // empty: none is written
+  std::optional<Framing> standard_streams;  // answer there and on no port
+  std::filesystem::path feedback;           // a folder; empty: none is taken
+  std::filesystem::path address_file;       // empty: none is written
   unsigned threads = 1;
   HttpLimits limits;  // of the public port
   std::optional<std::chrono::milliseconds> drain_delay;

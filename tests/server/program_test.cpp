@@ -8,6 +8,7 @@
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <thread>
 
 #include "pipeline/base/error.hpp"
@@ -127,7 +128,7 @@ TEST_F(ServeProgram, NothingThatAClientSendsEndsIt) {
   EXPECT_EQ(post_once(server.port(), "/predict", example).status, 200);
 }
 
-TEST_F(ServeProgram, TwentySwitchesUnderLoadFailNoRequest) {
+TEST_F(ServeProgram, AHundredSwitchesUnderLoadFailNoRequest) {
   const ServeProcess server(folder_.path(), model(0), {"--version", "0"});
   std::atomic<bool> done{false};
   std::atomic<std::uint64_t> total{0};
@@ -137,11 +138,11 @@ TEST_F(ServeProgram, TwentySwitchesUnderLoadFailNoRequest) {
     for (std::size_t i = 0; i < seen.size(); ++i) {
       clients.emplace_back([&, i] { seen[i] = send_without_pause(server.port(), done, total, i == 2); });
     }
-    for (int version = 1; version <= 20; ++version) {
+    for (int version = 1; version <= 100; ++version) {
       const WireResponse response = server.load(model(version % 3), std::to_string(version));
       EXPECT_EQ(response.status, 200) << response.body;
       EXPECT_EQ(Json::parse(response.body).at("version"), std::to_string(version));
-      wait_for(total, 100);
+      wait_for(total, 30);
       // Once the load was answered, the new version answers.
       EXPECT_EQ(Json::parse(post_once(server.port(), "/predict", example).body).at("version"),
                 std::to_string(version));
@@ -264,6 +265,45 @@ TEST_F(ServeProgram, WritesItsAddressesOnceItAnswers) {
   EXPECT_EQ(address.size(), 2U);
   EXPECT_EQ(WireClient(address.at("port")).get("/v2/health/ready").status, 200);
   EXPECT_EQ(WireClient(address.at("admin_port")).get("/metrics").status, 200);
+}
+
+Captured run_streams(const fs::path& model, const std::string& framing, const std::string& input) {
+  Command command;
+  command.arguments = {MLPIPE_SERVE, "--model",      model.string(), "--standard-streams",
+                       framing,      "--body-limit", "1024"};
+  return run_and_capture(command, input);
+}
+
+TEST_F(ServeProgram, AnswersAProgramThatRunsItAsAChild) {
+  const Captured lines = run_streams(model(1), "lines", std::string(example) + "\n{}\n" + example);
+  EXPECT_EQ(lines.ending.exit_code, 0) << lines.error;
+  std::istringstream answers(lines.output);
+  std::string line;
+  for (const bool is_good : {true, false, true}) {
+    ASSERT_TRUE(std::getline(answers, line));
+    EXPECT_EQ(Json::parse(line).contains(is_good ? "prediction" : "error"), true) << line;
+  }
+  EXPECT_FALSE(std::getline(answers, line));
+
+  const auto frame = [](const std::string& text) {
+    return std::string{0, 0, static_cast<char>(text.size() >> 8U), static_cast<char>(text.size() & 0xFFU)} +
+           text;
+  };
+  const Captured frames = run_streams(model(2), "frames", frame(example) + frame(""));
+  EXPECT_EQ(frames.ending.exit_code, 0) << frames.error;
+  const std::size_t first = static_cast<unsigned char>(frames.output.at(2)) * 256U +
+                            static_cast<unsigned char>(frames.output.at(3));
+  EXPECT_EQ(Json::parse(frames.output.substr(4, first)).at("prediction"), 2);
+  EXPECT_TRUE(Json::parse(frames.output.substr(8 + first)).contains("error"));
+}
+
+TEST_F(ServeProgram, MessagesThatAreTooLongOrCutOffEndAChildWithAReason) {
+  const Captured longer = run_streams(model(1), "lines", std::string(2000, 'x') + "\n");
+  EXPECT_EQ(longer.ending.exit_code, 1);
+  EXPECT_NE(longer.error.find("longer than 1024 bytes"), std::string::npos) << longer.error;
+  const Captured cut = run_streams(model(1), "frames", std::string{0, 0, 0, 9, '{'});
+  EXPECT_EQ(cut.ending.exit_code, 1);
+  EXPECT_NE(cut.error.find("ended within a message of 9 bytes"), std::string::npos) << cut.error;
 }
 
 TEST_F(ServeProgram, SaysWhatIsWrongWithTheCommandLine) {
