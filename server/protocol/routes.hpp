@@ -18,9 +18,9 @@ namespace mlpipe {
 
 // The groups of routes that a port can have. Engine and metrics must outlive the routes.
 
-// GET /, the page; GET /model, what the page needs to know of the model; POST /predict, and /predict/ for a
-// picture.
-std::vector<Route> predict_routes(Engine& engine);
+// GET /, the page; GET /model, what the page needs to know of the model and whether feedback is taken; POST
+// /predict, and /predict/ for a picture.
+std::vector<Route> predict_routes(Engine& engine, bool takes_feedback);
 
 // POST /classify: a picture's best classes.
 std::vector<Route> classify_routes(Engine& engine);
