@@ -23,7 +23,13 @@ function written(value, indent = "") {
 
 function contentOf(content) {
   return Object.entries(content ?? {}).map(([type, { schema }]) =>
-    made("div", null, made("code", type), made("pre", written(schema))));
+    made("div", null, made("code", type), ...schemaOf(schema)));
+}
+
+function schemaOf({ examples, ...schema }) {
+  const shown = [made("pre", written(schema))];
+  if (examples) shown.push(made("p", "For example:"), made("pre", JSON.stringify(examples[0])));
+  return shown;
 }
 
 function parametersOf(api, list) {

@@ -41,6 +41,7 @@ async function ask() {
     const milliseconds = performance.now() - start;
     if (!response.ok) {
       showNothing();
+      element("prediction").textContent = "No answer.";
       say(answer.error, true);
     } else if (question() !== null) {
       if (answer.version !== model.version || answer.model !== model.model) await learnModel();
@@ -122,6 +123,7 @@ function buildImageInputs() {
     element("drop").hidden = file !== null || isDrawn(model);
     ask();
   });
+  element("drop").hidden = isDrawn(model);
   element("image-title").textContent = isDrawn(model) ? "Draw, or drop a picture" : "Drop a picture";
   question = () => file === null ? drawing()
     : { path: "predict/", type: file.type || "application/octet-stream", body: file };

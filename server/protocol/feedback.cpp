@@ -11,7 +11,7 @@
 #include "pipeline/base/scalar.hpp"
 #include "server/protocol/input.hpp"
 #include "server/protocol/json.hpp"
-#include "server/protocol/openapi/operations.hpp"
+#include "server/protocol/operations.hpp"
 #include "server/protocol/prediction.hpp"
 #include "server/protocol/routes.hpp"
 #include "server/protocol/url.hpp"

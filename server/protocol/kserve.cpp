@@ -1,7 +1,7 @@
 #include "server/protocol/inference_call.hpp"
 #include "server/protocol/input.hpp"
 #include "server/protocol/json.hpp"
-#include "server/protocol/openapi/operations.hpp"
+#include "server/protocol/operations.hpp"
 #include "server/protocol/prediction.hpp"
 #include "server/protocol/routes.hpp"
 

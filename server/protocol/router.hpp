@@ -23,7 +23,7 @@ using AnswerAtOnce = std::function<Response(const Request&, const PathValues&)>;
 using AnswerLater = std::function<void(const Request&, const PathValues&, const Respond& respond)>;
 
 struct DocumentedModels;
-// What the OpenAPI document says of a route, see openapi/operations.hpp.
+// What the OpenAPI document says of a route, see operations.hpp.
 using DescribeOperation = nlohmann::ordered_json (*)(const DocumentedModels& models);
 
 struct Route {

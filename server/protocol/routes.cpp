@@ -6,8 +6,7 @@
 
 #include "server/protocol/input.hpp"
 #include "server/protocol/json.hpp"
-#include "server/protocol/openapi/document.hpp"
-#include "server/protocol/openapi/operations.hpp"
+#include "server/protocol/operations.hpp"
 
 namespace mlpipe {
 namespace {

@@ -37,6 +37,11 @@ std::vector<Route> health_routes(Engine& engine);
 // GET /metrics.
 std::vector<Route> metrics_routes(Engine& engine, Metrics& metrics);
 
+// GET /openapi.json and GET /docs, a page that shows it: the OpenAPI 3.1 document of `others` and of these
+// two, with schemas of the models that are loaded when it is asked for; implemented in openapi/. Throws Error
+// for a route that does not describe itself.
+std::vector<Route> document_routes(Engine& engine, const std::vector<Route>& others);
+
 struct Administration {
   std::function<void()> request_stop;         // makes the program drain and end; returns at once
   std::function<ReloadReport()> reload;       // takes up what changed on disk

@@ -1,4 +1,4 @@
-#include "server/protocol/openapi/document.hpp"
+// The document at /openapi.json, and the page that shows it.
 
 #include <algorithm>
 #include <array>
@@ -9,11 +9,19 @@
 
 #include "server/page/page.hpp"
 #include "server/protocol/html.hpp"
-#include "server/protocol/openapi/operations.hpp"
+#include "server/protocol/openapi/schemas.hpp"
+#include "server/protocol/operations.hpp"
+#include "server/protocol/routes.hpp"
 #include "server/protocol/v2/describe.hpp"
 
 namespace mlpipe {
 namespace {
+
+struct DocumentedRoute {
+  std::string method;
+  std::string pattern;
+  DescribeOperation describe;
+};
 
 struct Refusal {
   const char* status;
@@ -106,9 +114,7 @@ OpenApiJson components() {
                                                 {"schema", {{"type", "integer"}, {"minimum", 1}}}};
   responses["401"]["headers"]["WWW-Authenticate"] = {{"description", "what is asked for"},
                                                      {"schema", schema::text()}};
-  OpenApiJson error = schema::object({{"error", schema::text()}});
-  error["description"] = "the field, and what is wrong with it";
-  return {{"schemas", {{"Error", std::move(error)}}},
+  return {{"schemas", schema::components()},
           {"headers",
            {{"X-Request-Id",
              {{"description", "the request's own, where it is sane, else a new one"},
@@ -143,8 +149,6 @@ DocumentedModels models_of(const Engine& engine) {
   return models;
 }
 
-}  // namespace
-
 OpenApiJson openapi_document(const std::vector<DocumentedRoute>& routes, const DocumentedModels& models) {
   OpenApiJson paths = OpenApiJson::object();
   for (const DocumentedRoute& route : routes) {
@@ -172,6 +176,8 @@ OpenApiJson openapi_document(const std::vector<DocumentedRoute>& routes, const D
        OpenApiJson::array(
            {OpenApiJson::object(), {{"bearer", OpenApiJson::array()}}, {{"basic", OpenApiJson::array()}}})}};
 }
+
+}  // namespace
 
 std::vector<Route> document_routes(Engine& engine, const std::vector<Route>& others) {
   const auto documented = std::make_shared<std::vector<DocumentedRoute>>();

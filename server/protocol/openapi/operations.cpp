@@ -1,7 +1,8 @@
-#include "server/protocol/openapi/operations.hpp"
+#include "server/protocol/operations.hpp"
 
 #include <utility>
 
+#include "server/protocol/openapi/schemas.hpp"
 #include "server/protocol/v2/check.hpp"
 
 namespace mlpipe::operation {

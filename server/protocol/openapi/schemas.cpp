@@ -31,8 +31,7 @@ OpenApiJson with_fields(std::initializer_list<std::pair<std::string, OpenApiJson
 }
 
 OpenApiJson fp32() {
-  constexpr auto largest = static_cast<double>(std::numeric_limits<float>::max());
-  return {{"type", "number"}, {"minimum", -largest}, {"maximum", largest}};
+  return {{"$ref", "#/components/schemas/FP32"}};
 }
 
 OpenApiJson whole_number(std::int64_t least) {
@@ -191,6 +190,14 @@ OpenApiJson output_wish(const Model& model) {
 }
 
 }  // namespace
+
+OpenApiJson components() {
+  constexpr auto largest = static_cast<double>(std::numeric_limits<float>::max());
+  OpenApiJson error = object({{"error", text()}});
+  error["description"] = "the field, and what is wrong with it";
+  return {{"Error", std::move(error)},
+          {"FP32", {{"type", "number"}, {"minimum", -largest}, {"maximum", largest}}}};
+}
 
 OpenApiJson text() {
   return {{"type", "string"}};

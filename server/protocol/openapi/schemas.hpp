@@ -23,6 +23,8 @@ struct DocumentedModels {
 // JSON Schemas, as OpenAPI 3.1 takes them, of what requests to a model hold and what it answers.
 namespace schema {
 
+OpenApiJson components();  // what others refer to, by name
+
 OpenApiJson text();
 OpenApiJson one_of_texts(const std::vector<std::string>& texts);
 OpenApiJson list_of(OpenApiJson item);

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "server/protocol/inference_call.hpp"
-#include "server/protocol/openapi/operations.hpp"
+#include "server/protocol/operations.hpp"
 #include "server/protocol/routes.hpp"
 #include "server/protocol/v2/describe.hpp"
 #include "server/protocol/v2/http_infer.hpp"
