@@ -141,8 +141,8 @@ function buildImageInputs() {
     showPreview(element("preview"), blank, height, width, model.range);
   }
   element("clear").onclick = () => {
-    clearDrawing();
     picture.clear();
+    clearDrawing();
   };
 }
 
