@@ -25,6 +25,7 @@ function showScores(scores, best) {
     name.textContent = label;
     name.title = label;
     track.className = "track";
+    track.style.visibility = model.task === "regression" ? "hidden" : "visible";  // targets have no common scale
     bar.style.width = `${width}%`;
     track.append(bar);
     text.className = "share";
