@@ -8,7 +8,7 @@ struct DocumentedModels;
 
 // What the OpenAPI document says of each route of the public port: summary, body, what it answers when all is
 // well and what can go wrong with it alone. Path variables and what any request may meet are added by
-// openapi_document.
+// document_routes. Written in openapi/.
 namespace mlpipe::operation {
 
 nlohmann::ordered_json predict(const DocumentedModels& models);

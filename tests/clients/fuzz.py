@@ -4,10 +4,10 @@
 usage: fuzz.py PORT [EXAMPLES]
 
 EXAMPLES requests of each kind to each route (20). No answer of 5xx but 503, and none that is not as the document says.
-Exit status: 0 passed, 1 failed, 77 Schemathesis is not installed, and the reason is printed.
+Exit status: 0 passed, 1 failed, 77 Schemathesis is not installed or older than 4, and the reason is printed.
 """
 
-import importlib.util
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -39,8 +39,13 @@ def main():
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
     port, examples = sys.argv[1], sys.argv[2] if len(sys.argv) == 3 else "20"
-    if importlib.util.find_spec("schemathesis") is None:
+    try:
+        version = importlib.metadata.version("schemathesis")
+    except importlib.metadata.PackageNotFoundError:
         print("schemathesis is not installed")
+        return 77
+    if int(version.split(".")[0]) < 4:
+        print(f"schemathesis {version} is installed, 4 is needed")
         return 77
     with tempfile.TemporaryDirectory() as folder:
         with open(os.path.join(folder, "hooks.py"), "w", encoding="utf-8") as hooks:

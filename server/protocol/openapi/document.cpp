@@ -88,7 +88,7 @@ OpenApiJson operation_of(const DocumentedRoute& route, const DocumentedModels& m
          {"required", true},
          {"schema", schema::one_of_texts(name == "version" ? models.versions : models.names)}});
   }
-  OpenApiJson& responses = operation["responses"];  // the last field: a new one would move it
+  OpenApiJson& responses = operation["responses"];  // a field added beside it would move it
   if (!variables.empty()) {
     responses["404"] = reference("responses/404");
   }
