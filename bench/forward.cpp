@@ -8,6 +8,7 @@
 #include <torch/csrc/jit/serialization/import.h>
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
 
 #include "pipeline/base/file.hpp"
@@ -30,9 +31,8 @@ struct Case {
 const std::vector<Case>& cases() {
   static const std::vector<Case> all = {
       {"MNIST CNN",
-       "[conv: 32, relu, conv: 64, relu, maxpool: 2, dropout: 0.25, flatten, linear: 128, relu, dropout: "
-       "0.5, "
-       "linear: 10]",
+       "[conv: 32, relu, conv: 64, relu, maxpool: 2, dropout: 0.25, flatten, "
+       "linear: 128, relu, dropout: 0.5, linear: 10]",
        {1, 28, 28}},
       {"MLP 64-32-10", "[linear: 32, relu, linear: 10]", {64}},
   };
@@ -115,9 +115,47 @@ bool compare(const Case& one, std::int64_t rounds) {
   return all_reached;
 }
 
+double wall_seconds_of(const std::function<void()>& function, std::int64_t times) {
+  const auto start = std::chrono::steady_clock::now();
+  for (std::int64_t i = 0; i < times; ++i) {
+    function();
+  }
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() /
+         static_cast<double>(times);
+}
+
+// For bench/serving, whose figures are in time that passes: the most examples a second that TorchScript
+// reaches in batches, and its time for one.
+void measure_script(const Case& one) {
+  const Network network = network_of(one);
+  torch::jit::Module script = script_of(network, NetworkModule(network).weights());
+  double best_rate = 0;
+  double single = 0;
+  for (const std::int64_t batch : {1, 8, 16, 32, 64}) {
+    Shape shape = {batch};
+    shape.insert(shape.end(), one.input.begin(), one.input.end());
+    const at::Tensor input = at::rand(shape);
+    const auto run = [&] {
+      const at::NoGradGuard no_grad;
+      script.forward({input});
+    };
+    seconds_of(run, 5);
+    const double seconds = wall_seconds_of(run, static_cast<std::int64_t>(0.3 / seconds_of(run, 5)) + 1);
+    best_rate = std::max(best_rate, static_cast<double>(batch) / seconds);
+    single = batch == 1 ? seconds : single;
+  }
+  fmt::print("{{\"best_rate\": {:.1f}, \"single_ms\": {:.4f}}}\n", best_rate, single * 1e3);
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
+  if (count == 2 && std::string_view(arguments[1]) == "--peer") {
+    keep_freed_memory();
+    set_compute_threads(1);
+    measure_script(cases().front());
+    return 0;
+  }
   const auto rounds = count > 1 ? parse_integer(arguments[1]) : std::optional<std::int64_t>(21);
   if (!rounds || *rounds < 1) {
     fmt::print(stderr, "bench/forward: '{}' is no number of rounds\n", arguments[1]);

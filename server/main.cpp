@@ -1,10 +1,7 @@
 #include <fmt/format.h>
-#include <openssl/rand.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -27,6 +24,7 @@
 #include "server/log.hpp"
 #include "server/model/load_model.hpp"
 #include "server/options.hpp"
+#include "server/port_secrets.hpp"
 #include "server/ports.hpp"
 #include "server/protocol/routes.hpp"
 #include "server/protocol/v2/service.hpp"
@@ -37,39 +35,6 @@ namespace mlpipe {
 namespace {
 
 constexpr unsigned admin_threads = 3;  // a load takes one of them for as long as it lasts
-
-std::string random_token() {
-  std::array<unsigned char, 24> bytes{};
-  if (::RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1) {
-    throw Error("making an admin token: no random numbers can be had", "give one with --admin-token-file");
-  }
-  std::string text;
-  for (const unsigned char byte : bytes) {
-    text += fmt::format("{:02x}", byte);
-  }
-  return text;
-}
-
-void warn_if_others_can_read(const std::filesystem::path& file) {
-  struct stat status {};
-  if (!file.empty() && ::stat(file.c_str(), &status) == 0 && (status.st_mode & (S_IRGRP | S_IROTH)) != 0) {
-    log_info("credentials can be read by others", {{"file", file.string()}});
-  }
-}
-
-std::shared_ptr<const Credentials> read_shared(const CredentialFiles& files) {
-  warn_if_others_can_read(files.tokens);
-  warn_if_others_can_read(files.users);
-  return std::make_shared<const Credentials>(read_credentials(files));
-}
-
-std::shared_ptr<const Credentials> credentials_for_this_run() {
-  const std::string token = random_token();
-  fmt::print("admin token (made for this run): {}\n", token);
-  Credentials credentials;
-  credentials.add_token(token);
-  return std::make_shared<const Credentials>(std::move(credentials));
-}
 
 // As many connections as the system lets this process have.
 void raise_descriptor_limit() {
@@ -84,35 +49,6 @@ FileDescriptor socket_for(const std::optional<int>& inherited, const std::string
   return inherited ? adopt_listening_socket(*inherited) : listen_on(host, port);
 }
 
-// What a port shows and asks for, as it stands on disk.
-struct PortSecrets {
-  PortSecrets(CredentialFiles wanted_credentials, TlsFiles wanted_tls)
-      : credential_files(std::move(wanted_credentials)), tls_files(std::move(wanted_tls)) {
-    if (credential_files.any()) {
-      credentials = std::make_shared<Current<const Credentials>>(read_shared(credential_files));
-    }
-    if (tls_files.any()) {
-      tls = std::make_shared<Current<TlsContext>>(read_tls(tls_files));
-    }
-  }
-
-  void reload(const std::string& port, ReloadReport& report) const {
-    if (credential_files.any()) {
-      report.attempt(port + " credentials", [&] { credentials->set(read_shared(credential_files)); });
-    }
-    if (tls_files.any()) {
-      report.attempt(port + " certificate", [&] { tls->set(read_tls(tls_files)); });
-    }
-  }
-
-  std::string scheme() const { return tls ? "https" : "http"; }
-
-  CredentialFiles credential_files;
-  TlsFiles tls_files;
-  SharedCredentials credentials;             // null: none are asked for
-  std::shared_ptr<Current<TlsContext>> tls;  // null: plain HTTP
-};
-
 ReloadReport reload(Engine& engine, const PortSecrets& public_secrets, const PortSecrets& admin_secrets) {
   ReloadReport report;
   public_secrets.reload("public", report);
@@ -126,6 +62,13 @@ ReloadReport reload(Engine& engine, const PortSecrets& public_secrets, const Por
     }
   }
   return report;
+}
+
+// Load balancers need time to see that a server is not ready any more; on the loopback, and where somebody
+// else keeps the socket, there are none.
+std::chrono::milliseconds drain_delay(const ServeOptions& options, const SocketAddress& address) {
+  const bool unseen = address.is_loopback() || options.listen_descriptor;
+  return options.drain_delay.value_or(unseen ? std::chrono::seconds(0) : std::chrono::seconds(5));
 }
 
 std::filesystem::path full_path(const std::filesystem::path& path) {
@@ -155,19 +98,14 @@ std::unique_ptr<GrpcServer> grpc_server(InferenceService& service, const ServeOp
   grpc.host = options.grpc_host;
   grpc.port = *options.grpc_port;
   grpc.message_limit = options.limits.body_bytes;
+  grpc.certificate = options.tls.certificate;
+  grpc.key = options.tls.key;
   if (credentials) {
     grpc.allow = [credentials](std::string_view authorization) {
       return credentials->get()->allow(authorization);
     };
   }
   return start_grpc_server(service, grpc);
-}
-
-void stop_grpc(GrpcServer* server, std::chrono::milliseconds grace) {
-  if (server != nullptr) {
-    server->begin_draining();
-    server->stop(grace);
-  }
 }
 
 constexpr std::size_t remembered_bytes = std::size_t{32} << 20U;  // of examples that feedback may name
@@ -180,12 +118,15 @@ std::optional<FeedbackDesk> feedback_desk(const ServeOptions& options) {
                       std::make_shared<RecentExamples>(remembered_bytes)};
 }
 
-// Load balancers need time to see that a server is not ready any more; on the loopback, and where somebody
-// else keeps the socket, there are none.
-std::chrono::milliseconds drain_delay(const ServeOptions& options, const SocketAddress& address) {
-  const bool unseen = address.is_loopback() || options.listen_descriptor;
-  return options.drain_delay.value_or(unseen ? std::chrono::seconds(0) : std::chrono::seconds(5));
-}
+// The public port's threads, for forward calls.
+class Transport : public Executor {
+ public:
+  explicit Transport(HttpServer& server) : server_(server) {}
+  void run_soon(Task task) override { server_.post(std::move(task)); }
+
+ private:
+  HttpServer& server_;
+};
 
 void serve(const ServeOptions& options, Signals& signals) {
   keep_freed_memory();
@@ -196,9 +137,7 @@ void serve(const ServeOptions& options, Signals& signals) {
 
   const PortSecrets secrets(options.public_credentials, options.tls);
   PortSecrets admin_secrets(options.admin_credentials, options.admin_tls);
-  if (!admin_secrets.credentials) {
-    admin_secrets.credentials = std::make_shared<Current<const Credentials>>(credentials_for_this_run());
-  }
+  admin_secrets.require_credentials();
   FileDescriptor socket = socket_for(options.listen_descriptor, options.host, options.port);
   FileDescriptor admin_socket =
       socket_for(options.admin_listen_descriptor, options.admin_host, options.admin_port);
@@ -206,7 +145,7 @@ void serve(const ServeOptions& options, Signals& signals) {
   const SocketAddress admin_address = address_of(admin_socket);
   const std::string url = address.url(secrets.scheme());
   const std::string admin_url = admin_address.url(admin_secrets.scheme());
-  if (!admin_address.is_loopback() && !admin_secrets.tls) {
+  if (!admin_address.is_loopback() && !admin_secrets.tls()) {
     log_info("the admin port is open to others without TLS", {{"address", admin_url}});
   }
 
@@ -223,16 +162,18 @@ void serve(const ServeOptions& options, Signals& signals) {
 
   const HttpLimits admin_limits;
   HttpServer admin(std::move(admin_socket),
-                   admin_handler(admin_routes, options, admin_limits, admin_secrets.credentials),
-                   admin_limits, admin_threads, admin_secrets.tls);
+                   admin_handler(admin_routes, options, admin_limits, admin_secrets.credentials()),
+                   admin_limits, admin_threads, admin_secrets.tls());
   const auto version = load_models(engine, options);
   HttpServer server(
       std::move(socket),
-      public_handler(public_routes, options, secrets.credentials, feedback ? feedback->recent : nullptr),
-      options.limits, options.threads, secrets.tls);
+      public_handler(public_routes, options, secrets.credentials(), feedback ? feedback->recent : nullptr),
+      options.limits, options.threads, secrets.tls());
+  Transport transport(server);
+  engine.use_transport(transport);
 
   const std::unique_ptr<InferenceService> inference = make_inference_service(engine);
-  const std::unique_ptr<GrpcServer> grpc = grpc_server(*inference, options, secrets.credentials);
+  const std::unique_ptr<GrpcServer> grpc = grpc_server(*inference, options, secrets.credentials());
 
   if (!options.address_file.empty()) {
     write_file_atomically(
@@ -257,9 +198,17 @@ void serve(const ServeOptions& options, Signals& signals) {
   const std::chrono::milliseconds delay = drain_delay(options, address);
   log_info("drain", {{"delay", format_duration(delay)}, {"grace", format_duration(options.grace)}});
   engine.begin_draining();
+  if (grpc) {
+    grpc->begin_draining();
+  }
   std::this_thread::sleep_for(delay);
+  engine.leave_transport();
   {
-    const std::jthread beside([&] { stop_grpc(grpc.get(), options.grace); });
+    const std::jthread beside([&] {
+      if (grpc) {
+        grpc->stop(options.grace);
+      }
+    });
     server.stop(options.grace);
   }
   engine.finish();

@@ -3,15 +3,12 @@
 #include <memory>
 
 #include "server/feedback/recent_examples.hpp"
-#include "server/filter/credentials.hpp"
-#include "server/http/current.hpp"
 #include "server/http/server.hpp"
 #include "server/options.hpp"
+#include "server/port_secrets.hpp"
 #include "server/protocol/router.hpp"
 
 namespace mlpipe {
-
-using SharedCredentials = std::shared_ptr<Current<const Credentials>>;
 
 // What the public port answers with: its routes behind the filters that the options ask for. Null credentials
 // let everybody ask; with null `recent` no example is remembered. The router must outlive the handler.

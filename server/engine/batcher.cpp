@@ -33,7 +33,7 @@ Batcher::Batcher(Compute compute, std::size_t values, std::size_t labels, BatchL
 void Batcher::submit(InferenceTask task) {
   std::vector<Waiting> abandoned;
   bool is_full = false;
-  bool start = false;
+  Executor* start = nullptr;
   {
     const std::lock_guard lock(mutex_);
     const auto fits = [&] {
@@ -48,16 +48,18 @@ void Batcher::submit(InferenceTask task) {
     } else {
       counts_.waiting += task.count;
       queue_.push_back({std::move(task), EngineClock::now()});
-      start = running_ < limits_.instances;
-      running_ += start ? 1 : 0;
+      if (running_ < limits_.instances) {
+        start = &executor_for_next(running_ == 0 && latest_batch_ == 1);
+        ++running_;
+      }
     }
   }
   give_up(abandoned);
   if (is_full) {
     throw QueueFull("the model's queue is full, try again");
   }
-  if (start) {
-    executor_.run_soon([self = shared_from_this()] { self->run(); });
+  if (start != nullptr) {
+    start->run_soon([self = shared_from_this()] { self->run(); });
   } else if (limits_.delay.count() > 0) {
     grown_.notify_one();
   }
@@ -96,15 +98,23 @@ void Batcher::run() {
   if (!batch.empty()) {
     compute_batch(batch);
   }
+  const std::size_t requests = batch.size();
   batch.clear();
+  Executor* next = nullptr;
   {
     const std::lock_guard lock(mutex_);
+    latest_batch_ = requests;
     if (queue_.empty()) {
       --running_;
       return;
     }
+    next = &executor_for_next(false);
   }
-  executor_.run_soon([self = shared_from_this()] { self->run(); });
+  next->run_soon([self = shared_from_this()] { self->run(); });
+}
+
+Executor& Batcher::executor_for_next(bool alone) {
+  return near_ != nullptr && (alone || near_when_ == Near::always) ? *near_ : executor_;
 }
 
 // Whole requests, in their order, up to the largest batch; at least one.

@@ -122,7 +122,7 @@ const char* phase_name(LoadAttempt::Phase phase) {
 }
 
 Engine::Engine(ModelLoader loader, EngineOptions options)
-    : loader_(std::move(loader)), options_(options), pool_(std::max(1U, options.threads)) {
+    : loader_(std::move(loader)), options_(options), pool_(std::max(1U, options.threads)), near_(pool_) {
   options_.limits.instances = std::clamp(options_.limits.instances, 1U, std::max(1U, options.threads));
 }
 
@@ -147,7 +147,11 @@ std::shared_ptr<const ModelVersion> Engine::load(const std::filesystem::path& di
     auto version =
         std::make_shared<ModelVersion>(label, directory, loader_(directory), options_.limits, pool_);
     enter(LoadAttempt::Phase::warming);
-    version->warm_up();
+    const std::chrono::nanoseconds largest_batch = version->warm_up();
+    if (largest_batch <= options_.near_when_alone) {
+      version->use_near(
+          near_, largest_batch <= options_.near_always ? Batcher::Near::always : Batcher::Near::when_alone);
+    }
     std::vector<ServedModel::Version>
         displaced;  // ends outside of the lock, should it be the last to hold it
     const std::lock_guard lock(mutex_);

@@ -71,6 +71,11 @@ const char* phase_name(LoadAttempt::Phase phase);
 struct EngineOptions {
   unsigned threads = 1;     // that compute, for all models together
   BatchLimits limits = {};  // of every version; never more instances than threads
+  // How long the largest batch of a version may take that is computed where requests are read, where changing
+  // threads twice would cost more than its forward call keeps others waiting: for a request that comes by
+  // itself, and for all (see Batcher::Near).
+  std::chrono::microseconds near_when_alone{20'000};
+  std::chrono::microseconds near_always{1'000};
 };
 
 // Holds the models that answer, each in one or several versions. A new version is loaded and warmed up beside
@@ -114,6 +119,11 @@ class Engine {
   EngineState state() const;
   void begin_draining();
 
+  // Where requests are read, for the fast versions; see EngineOptions. Until then, and after
+  // leave_transport(), they are computed on the engine's own threads. It must outlive its use.
+  void use_transport(Executor& transport) { near_.attach(transport); }
+  void leave_transport() { near_.detach(); }
+
   // Answers what still waits and computes nothing from then on. To be called before those end whom the
   // answers are for.
   void finish() { pool_.finish(); }
@@ -127,7 +137,8 @@ class Engine {
   std::mutex loading_;        // held for the whole of a load
   mutable std::mutex mutex_;  // guards the state, held for moments
   EngineState state_;
-  ThreadPool pool_;  // last: it ends first, and what it still computes finds the rest
+  ThreadPool pool_;  // ends before the rest, which what it still computes finds
+  AttachableExecutor near_;
 };
 
 }  // namespace mlpipe

@@ -47,4 +47,19 @@ void ThreadPool::work() {
   }
 }
 
+void AttachableExecutor::attach(Executor& other) {
+  const std::lock_guard lock(mutex_);
+  other_ = &other;
+}
+
+void AttachableExecutor::detach() {
+  const std::lock_guard lock(mutex_);
+  other_ = nullptr;
+}
+
+void AttachableExecutor::run_soon(Task task) {
+  const std::lock_guard lock(mutex_);
+  (other_ != nullptr ? *other_ : fallback_).run_soon(std::move(task));
+}
+
 }  // namespace mlpipe

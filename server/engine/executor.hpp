@@ -42,4 +42,22 @@ class ThreadPool : public Executor {
   std::vector<std::jthread> threads_;
 };
 
+// Hands tasks on to another executor while one is attached, and else to its own fallback. Thread-safe.
+class AttachableExecutor : public Executor {
+ public:
+  // The fallback must outlive it.
+  explicit AttachableExecutor(Executor& fallback) : fallback_(fallback) {}
+
+  // `other` must outlive its attachment.
+  void attach(Executor& other);
+  // No task reaches the other one any more when it returns.
+  void detach();
+  void run_soon(Task task) override;
+
+ private:
+  Executor& fallback_;
+  std::mutex mutex_;
+  Executor* other_ = nullptr;  // under the mutex
+};
+
 }  // namespace mlpipe

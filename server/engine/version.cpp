@@ -37,24 +37,31 @@ ModelVersion::ModelVersion(std::string label, std::filesystem::path directory,
           },
           model().values(), model().labels.size(), limits, executor)) {}
 
-void ModelVersion::warm_up() {
+std::chrono::nanoseconds ModelVersion::warm_up() {
   const std::vector<float> example = middle_example(model());
-  for (const std::size_t wanted : {std::size_t{1}, std::size_t{2}, std::size_t{8}, limits_.largest_batch,
-                                   std::size_t{1}, std::size_t{1}}) {
-    const std::size_t count = std::min(wanted, limits_.largest_batch);
+  const std::size_t largest = limits_.largest_batch;
+  std::chrono::nanoseconds took{0};
+  for (const std::size_t wanted :
+       {std::size_t{1}, std::size_t{2}, std::size_t{8}, largest, largest, std::size_t{1}}) {
+    const std::size_t count = std::min(wanted, largest);
     std::vector<float> rows;
     rows.reserve(count * example.size());
     for (std::size_t i = 0; i < count; ++i) {
       rows.insert(rows.end(), example.begin(), example.end());
     }
+    const auto start = EngineClock::now();
     try {
       batcher_->compute(rows, count);
     } catch (const UnscorableExample& failure) {
       throw Error(fmt::format("warming up {}: {}", directory_.string(), failure.what()),
                   "the weights do not fit the data that model.yaml describes");
     }
+    if (count == largest) {
+      took = EngineClock::now() - start;
+    }
   }
   loaded_at_ = std::chrono::system_clock::now();
+  return took;
 }
 
 std::vector<float> ModelVersion::predict(std::span<const float> rows, std::size_t count) const {

@@ -29,8 +29,12 @@ class ModelVersion {
   const BatchLimits& limits() const { return limits_; }
 
   // Calls the model with examples from the middle of its range until every size of batch that matters has
-  // been met; throws Error when it does not answer as its model.yaml says.
-  void warm_up();
+  // been met, and returns how long the largest takes; throws Error when it does not answer as its model.yaml
+  // says.
+  std::chrono::nanoseconds warm_up();
+
+  // See Batcher::use_near.
+  void use_near(Executor& near, Batcher::Near when) { batcher_->use_near(near, when); }
 
   // See Batcher::submit.
   void submit(InferenceTask task) const { batcher_->submit(std::move(task)); }

@@ -5,6 +5,8 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
 
 #include <algorithm>
 #include <limits>
@@ -21,6 +23,18 @@ namespace {
 constexpr std::chrono::milliseconds time_to_hear{250};
 constexpr const char* service_name = "inference.GRPCInferenceService";
 
+std::shared_ptr<grpc::ServerCredentials> credentials_of(const GrpcOptions& options) {
+  if (options.certificate.empty()) {
+    return grpc::InsecureServerCredentials();
+  }
+  constexpr unsigned seconds_between_looks = 10;
+  grpc::experimental::TlsServerCredentialsOptions tls(
+      std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
+          options.key.string(), options.certificate.string(), seconds_between_looks));
+  tls.watch_identity_key_cert_pairs();
+  return grpc::experimental::TlsServerCredentials(tls);
+}
+
 class RunningServer : public GrpcServer {
  public:
   RunningServer(InferenceService& service, const GrpcOptions& options)
@@ -31,7 +45,7 @@ class RunningServer : public GrpcServer {
     const bool is_version_6 = host_.find(':') != std::string::npos;
     builder.AddListeningPort(
         fmt::format(fmt::runtime(is_version_6 ? "[{}]:{}" : "{}:{}"), host_, options.port),
-        grpc::InsecureServerCredentials(), &port_);
+        credentials_of(options), &port_);
     builder.RegisterService(&calls_);
     builder.SetMaxReceiveMessageSize(
         static_cast<int>(std::min<std::size_t>(options.message_limit, std::numeric_limits<int>::max())));

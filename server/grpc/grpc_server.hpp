@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,9 @@ namespace mlpipe {
 struct GrpcOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;  // 0 takes a free one
+  // In PEM: TLS is spoken, and a file that changed is taken up within ten seconds. Empty: it is not.
+  std::filesystem::path certificate = {};
+  std::filesystem::path key = {};
   std::size_t message_limit = std::size_t{16} << 20U;
   // Whether a call with this authorization metadata is answered; empty: every call is. Health and reflection
   // are everyone's.

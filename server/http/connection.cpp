@@ -20,6 +20,9 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 using boost::system::error_code;
 
+// What is read at a time: most requests come whole with the first, and an idle connection holds no more than
+// that; large bodies come in larger pieces.
+constexpr std::size_t first_read_bytes = std::size_t{16} << 10U;
 constexpr std::size_t read_bytes = std::size_t{64} << 10U;
 // How long connections stay open that are idle when the server stops: a client that sends without pause gets
 // its next answer, with "Connection: close", instead of a reset.
@@ -114,6 +117,9 @@ void Connection::begin_request() {
   enter(received_.size() == 0 ? Phase::idle : Phase::receiving);
   hold(0);
   header_seen_ = false;
+  if (received_.size() == 0 && received_.capacity() > first_read_bytes) {
+    received_.shrink_to_fit();
+  }
   parser_.emplace();
   parser_->header_limit(static_cast<std::uint32_t>(scope_.limits.header_bytes));
   parser_->body_limit(scope_.limits.body_bytes);
@@ -151,7 +157,8 @@ void Connection::parse_received() {
 }
 
 void Connection::receive() {
-  stream_.async_read_some(received_.prepare(read_bytes), then([this](error_code error, std::size_t count) {
+  const std::size_t most = header_seen_ ? read_bytes : first_read_bytes;
+  stream_.async_read_some(received_.prepare(most), then([this](error_code error, std::size_t count) {
                             received_.commit(count);
                             if (error == asio::error::operation_aborted && phase_ == Phase::receiving) {
                               refuse(408, "request: it took too long to arrive");
@@ -225,13 +232,16 @@ void Connection::refuse(int status, const std::string& why) {
 }
 
 void Connection::send(Response response, unsigned version, bool keep_alive, bool head_only) {
+  hold(0);  // the request is no longer held
   enter(Phase::sending);
   message_ = Message(static_cast<http::status>(response.status), version);
   for (const Header& header : response.headers) {
     message_.insert(header.name, header.value);
   }
-  message_.set(http::field::content_type, response.content_type);
-  message_.content_length(response.body.size());
+  if (message_.result() != http::status::no_content) {  // which has neither
+    message_.set(http::field::content_type, response.content_type);
+    message_.content_length(response.body.size());
+  }
   message_.keep_alive(keep_alive);
   if (!head_only) {
     message_.body() = std::move(response.body);

@@ -162,6 +162,8 @@ struct HttpServer::Implementation {
     }
     io.stop();
     workers.clear();
+    io.restart();
+    io.poll();  // what was posted and not yet begun
     for (const std::shared_ptr<Connection>& connection : connections) {
       connection->cancel_request();
     }
@@ -187,6 +189,10 @@ HttpServer::HttpServer(FileDescriptor listening_socket, HttpHandler handler, Htt
                                                        limits, threads, std::move(tls))) {}
 
 HttpServer::~HttpServer() = default;
+
+void HttpServer::post(std::function<void()> action) {
+  boost::asio::post(implementation_->io, std::move(action));
+}
 
 void HttpServer::stop(std::chrono::milliseconds grace) {
   implementation_->stop(grace);

@@ -49,6 +49,9 @@ class HttpServer {
   HttpServer& operator=(const HttpServer&) = delete;
   ~HttpServer();  // stops without grace
 
+  // Runs the action soon, on one of the server's threads, between what they do for connections. Not after stop().
+  void post(std::function<void()> action);
+
   // Accepts what is already queued and no more, answers what is under way and what clients send on
   // connections they keep open within the moment that these are left open, and returns when all is answered
   // or `grace` is over; then requests are cancelled that are still being answered. May be called once.

@@ -150,30 +150,26 @@ Response set_alias(Engine& engine, const Request& request) {
   return changed_model(engine, model, "alias", [&] { engine.set_alias(model, alias, version); });
 }
 
-std::vector<Route> own_routes(Engine& engine, Administration administration) {
-  return {
+}  // namespace
+
+std::vector<Route> admin_routes(Engine& engine, Administration administration) {
+  std::vector<Route> routes = {
       {"GET", "/admin/state", [&engine](const Request&, const PathValues&) { return show_state(engine); }},
       {"POST", "/admin/load",
        [&engine](const Request& request, const PathValues&) { return load(engine, request); }},
-      {"POST", "/admin/weights",
-       [&engine](const Request& request, const PathValues&) { return set_weights(engine, request); }},
-      {"POST", "/admin/alias",
-       [&engine](const Request& request, const PathValues&) { return set_alias(engine, request); }},
       {"POST", "/admin/reload",
        [reload = std::move(administration.reload)](const Request&, const PathValues&) {
          return describe(reload());
        }},
+      {"POST", "/admin/weights",
+       [&engine](const Request& request, const PathValues&) { return set_weights(engine, request); }},
+      {"POST", "/admin/alias",
+       [&engine](const Request& request, const PathValues&) { return set_alias(engine, request); }},
       {"POST", "/admin/stop",
        [stop = std::move(administration.request_stop)](const Request&, const PathValues&) {
          stop();
          return respond({{"state", "draining"}}, 202);
        }}};
-}
-
-}  // namespace
-
-std::vector<Route> admin_routes(Engine& engine, Administration administration) {
-  std::vector<Route> routes = own_routes(engine, administration);
   const auto append = [&routes](std::vector<Route> more) {
     std::move(more.begin(), more.end(), std::back_inserter(routes));
   };

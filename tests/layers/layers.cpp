@@ -81,7 +81,7 @@ const std::vector<Wrapper>& wrappers() {
   static const std::vector<Wrapper> table = {
       {"yaml-cpp/", {"pipeline/base/yaml.cpp"}},
       {"openssl/",
-       {"pipeline/base/digest.cpp", "server/main.cpp", "server/protocol/base64.cpp",
+       {"pipeline/base/digest.cpp", "server/port_secrets.cpp", "server/protocol/base64.cpp",
         "server/filter/credentials.cpp", "server/http/tls.cpp"}},
       {"sqlite3.h", {"pipeline/store/database.hpp", "pipeline/store/database.cpp"}},
       {"curl/", {"pipeline/fetch/download.cpp"}},

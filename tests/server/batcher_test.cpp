@@ -190,6 +190,31 @@ TEST_F(Batches, OneThatFailsSpoilsItForNobodyElse) {
   EXPECT_EQ(batches->counts().failures, 2U);
 }
 
+TEST_F(Batches, OnlyOneThatComesByItselfIsComputedNear) {
+  const auto batches = batcher();
+  ByHand near;
+  batches->use_near(near, Batcher::Near::when_alone);
+  std::vector<Answer> answers(5);
+  batches->submit(task({1}, answers[0]));
+  EXPECT_EQ(near.waiting(), 1U);
+  batches->submit(task({2}, answers[1]));
+  near.run_all();
+  batches->submit(task({3}, answers[2]));
+  EXPECT_EQ(executor_.waiting(), 1U) << "there were two at once before it";
+  executor_.run_all();
+  batches->submit(task({4}, answers[3]));
+  EXPECT_EQ(near.waiting(), 1U) << "and now one";
+  near.run_all();
+  const auto always = batcher();
+  always->use_near(near, Batcher::Near::always);
+  always->submit(task({5, 5}, answers[4]));
+  EXPECT_EQ(near.waiting(), 1U);
+  near.run_all();
+  for (const Answer& answer : answers) {
+    EXPECT_TRUE(answer.is_there);
+  }
+}
+
 TEST_F(Batches, AModelThatAnswersTooLittleIsAFailure) {
   const auto batches =
       std::make_shared<Batcher>([](std::span<const float>, std::size_t) { return std::vector<float>{1}; }, 1,

@@ -229,6 +229,37 @@ TEST(EngineVersions, SeveralModels) {
   EXPECT_EQ(engine.pick()->model().name, "dogs");
 }
 
+// Counts, and leaves the work to a pool.
+class CountingTasks : public Executor {
+ public:
+  void run_soon(Task task) override {
+    ++tasks;
+    pool_.run_soon(std::move(task));
+  }
+  std::atomic<int> tasks{0};
+
+ private:
+  ThreadPool pool_{1};
+};
+
+TEST(EngineVersions, OnlyFastOnesAreComputedByTheTransportWhileItIsThere) {
+  EngineOptions options;
+  options.near_when_alone = std::chrono::hours(1);
+  Engine fast(load_numbered, options);
+  options.near_when_alone = std::chrono::milliseconds(-1);
+  Engine slow(load_numbered, options);
+  CountingTasks transport;
+  for (Engine* engine : {&fast, &slow}) {
+    engine->load("/models/1", "one");
+    EXPECT_EQ(engine->pick()->predict(example, 1)[0], 1.0F) << "there is none yet";
+    engine->use_transport(transport);
+    EXPECT_EQ(engine->pick()->predict(example, 1)[0], 1.0F);
+    engine->leave_transport();
+    EXPECT_EQ(engine->pick()->predict(example, 1)[0], 1.0F);
+  }
+  EXPECT_EQ(transport.tasks, 1);
+}
+
 TEST(EngineVersions, AReloadOfTheSameVersionKeepsItsWeight) {
   Engine engine(load_numbered);
   engine.load("/models/1", "one");

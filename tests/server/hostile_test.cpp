@@ -44,6 +44,14 @@ class Hostile : public testing::Test {
                                      limits, 2);
   }
 
+  void TearDown() override {
+    {
+      const std::lock_guard lock(mutex_);
+      waiting_.clear();  // who answers later must have ended before the server does
+    }
+    server_.reset();
+  }
+
   void expect_others_are_served() const {
     WireClient client(port_);
     for (int i = 0; i < 20; ++i) {

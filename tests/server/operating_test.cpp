@@ -115,7 +115,10 @@ TEST_F(Operating, InferenceCanBeGuardedToo) {
   client.send(
       "OPTIONS /predict HTTP/1.1\r\nOrigin: https://a.example\r\nAccess-Control-Request-Method: "
       "POST\r\n\r\n");
-  EXPECT_EQ(client.receive(false).status, 204);
+  const WireResponse preflight = client.receive();
+  EXPECT_EQ(preflight.status, 204);
+  EXPECT_EQ(preflight.header("Content-Length") + preflight.header("Content-Type"), "");
+  EXPECT_EQ(preflight.header("Access-Control-Allow-Origin"), "https://a.example");
   WireClient admin(server.admin_port());
   EXPECT_EQ(admin.get("/admin/state").status, 401);
   EXPECT_EQ(admin.get("/admin/state", basic("cm9vdDpodXNo")).status, 200);

@@ -65,9 +65,7 @@ class Repository : public testing::Test {
   Response post(const std::string& path, const Json& body = Json::object()) const {
     return ask(admin_, {"POST", path, "", {}, body.dump()});
   }
-  Json state() const {
-    return Json::parse(ask(admin_, {"GET", "/admin/state", "", {}, ""}).body);
-  }
+  Json state() const { return Json::parse(ask(admin_, {"GET", "/admin/state", "", {}, ""}).body); }
   // The labels of a model's versions, as the protocol says them.
   Json versions(const std::string& model) const {
     return Json::parse(ask(public_, {"GET", "/v2/models/" + model, "", {}, ""}).body).at("versions");

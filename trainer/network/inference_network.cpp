@@ -275,6 +275,17 @@ class Builder {
   Steps steps_;
 };
 
+// What goes into and comes out of the largest layer for one example.
+std::size_t largest_bytes(const std::vector<Layer>& layers) {
+  std::size_t largest = 1;
+  for (const Layer& layer : layers) {
+    const std::size_t own = (element_count(layer.input) + element_count(layer.output)) * sizeof(float);
+    const auto* residual = std::get_if<Residual>(&layer.operation);
+    largest = std::max({largest, own, residual == nullptr ? 0 : largest_bytes(residual->layers)});
+  }
+  return largest;
+}
+
 // How many images are computed together: what goes into and comes out of a layer should stay in the
 // processor's cache until the next one, and a call should have enough to do.
 std::int64_t images_at_once(const Network& network) {
@@ -282,11 +293,8 @@ std::int64_t images_at_once(const Network& network) {
     return 0;
   }
   constexpr std::size_t cache = 2 << 20;
-  std::size_t largest = 1;
-  for (const Layer& layer : network.layers) {
-    largest = std::max(largest, (element_count(layer.input) + element_count(layer.output)) * sizeof(float));
-  }
-  return static_cast<std::int64_t>(std::bit_floor(std::max(cache / largest, std::size_t{1})));
+  const std::size_t fit = cache / largest_bytes(network.layers);
+  return static_cast<std::int64_t>(std::bit_floor(std::max(fit, std::size_t{1})));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "trainer/network/network_module.hpp"
 
+#include <ATen/autocast_mode.h>
 #include <torch/nn/modules/activation.h>
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/container/sequential.h>
@@ -10,6 +11,7 @@
 #include <torch/nn/modules/pooling.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "trainer/network/dropout.hpp"
 #include "trainer/network/weight_table.hpp"
@@ -46,6 +48,24 @@ class DropoutModule : public nn::Cloneable<DropoutModule> {
 
  private:
   double rate_;
+};
+
+// Lets libtorch compute in bf16 on a device while it lives.
+class Autocast {
+ public:
+  explicit Autocast(at::DeviceType device) : device_(device) {
+    at::autocast::set_autocast_dtype(device_, at::kBFloat16);
+    at::autocast::set_autocast_enabled(device_, true);
+  }
+  Autocast(const Autocast&) = delete;
+  Autocast& operator=(const Autocast&) = delete;
+  ~Autocast() {
+    at::autocast::clear_cache();
+    at::autocast::set_autocast_enabled(device_, false);
+  }
+
+ private:
+  at::DeviceType device_;
 };
 
 // Appends one layer's module; Sequential numbers them as they come.
@@ -176,6 +196,8 @@ bool works_on_images(const Network& network) {
 
 struct NetworkModule::Layers {
   nn::Sequential chain;
+  at::DeviceType device = at::kCPU;
+  bool bf16 = false;
 };
 
 NetworkModule::NetworkModule(const Network& network) : layers_(std::make_unique<Layers>()) {
@@ -187,6 +209,10 @@ NetworkModule& NetworkModule::operator=(NetworkModule&&) noexcept = default;
 NetworkModule::~NetworkModule() = default;
 
 at::Tensor NetworkModule::forward(const at::Tensor& batch) {
+  std::optional<Autocast> autocast;
+  if (layers_->bf16) {
+    autocast.emplace(layers_->device);
+  }
   return layers_->chain->forward(batch);
 }
 
@@ -200,6 +226,11 @@ void NetworkModule::evaluate() {
 
 void NetworkModule::move_to(at::Device device) {
   layers_->chain->to(device);
+  layers_->device = device.type();
+}
+
+void NetworkModule::compute_in_bf16() {
+  layers_->bf16 = true;
 }
 
 std::vector<at::Tensor> NetworkModule::parameters() const {

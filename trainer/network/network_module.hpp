@@ -32,6 +32,8 @@ class NetworkModule {
   void train();
   void evaluate();
   void move_to(at::Device device);
+  // Products and sums in bf16 from now on, where that is safe; the weights stay FP32.
+  void compute_in_bf16();
   // Brings the weights of convolutions into channels-last memory.
   void use_channels_last();
 

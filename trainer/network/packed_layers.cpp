@@ -4,6 +4,7 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/conv2d.h>
+#include <c10/util/Exception.h>
 
 #include <array>
 #include <optional>
@@ -12,8 +13,7 @@
 namespace mlpipe {
 namespace {
 
-// libtorch has these operators for its own compiler: their names and arguments are stable, but no header of
-// its declares them.
+// libtorch has these operators for what its own compiler writes; no header of its declares them.
 using Scalars = c10::List<std::optional<at::Scalar>>;
 using ReorderConvolution = at::Tensor(const at::Tensor& weight, at::IntArrayRef padding,
                                       at::IntArrayRef stride, at::IntArrayRef dilation, std::int64_t groups,
@@ -28,13 +28,21 @@ using MultiplyLinear = at::Tensor(const at::Tensor& input, const at::Tensor& wei
                                   const std::optional<at::Tensor>& bias, std::string_view unary,
                                   Scalars scalars, std::optional<std::string_view> algorithm);
 
+// Nothing where this libtorch has it not, has it otherwise, or is not to use oneDNN.
 template <typename Signature>
 std::optional<c10::TypedOperatorHandle<Signature>> find_operator(const char* name) {
   if (!at::globalContext().userEnabledMkldnn() || !at::hasMKLDNN()) {
     return std::nullopt;
   }
   const auto found = c10::Dispatcher::singleton().findSchema({name, ""});
-  return found ? std::optional(found->typed<Signature>()) : std::nullopt;
+  if (!found) {
+    return std::nullopt;
+  }
+  try {
+    return found->typed<Signature>();
+  } catch (const c10::Error&) {
+    return std::nullopt;
+  }
 }
 
 // Where a layer has fewer weights, a call of oneDNN costs more than it saves: 10 µs.

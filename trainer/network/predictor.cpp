@@ -31,22 +31,27 @@ void require_indices(std::span<const float> values, std::int64_t count) {
   }
 }
 
-}  // namespace
-
-Predictor Predictor::load(const std::filesystem::path& model_directory) {
-  Model model = read_model(model_directory);
-  const std::filesystem::path path = model_directory / model.weights_name;
-  const std::string bytes = read_file(path);
+// The model's weights, found to be those that model.yaml names; where it names none, it does now.
+std::vector<NamedTensor> read_weights(Model& model, const std::filesystem::path& file) {
+  const std::string bytes = read_file(file);
   const Digest digest = digest_of(bytes);
   if (model.weights.is_zero()) {
     model.weights = digest;
   }
   if (digest != model.weights) {
-    throw Error(fmt::format("{}: its SHA-256 is {}…, and {} says {}…", path.string(), digest.short_hex(),
+    throw Error(fmt::format("{}: its SHA-256 is {}…, and {} says {}…", file.string(), digest.short_hex(),
                             model_file, model.weights.short_hex()),
                 "the file was changed or damaged: take the model again from where it came");
   }
-  InferenceNetwork network(model.network, parse_safetensors(bytes, path.string()), path.string());
+  return parse_safetensors(bytes, file.string());
+}
+
+}  // namespace
+
+Predictor Predictor::load(const std::filesystem::path& model_directory) {
+  Model model = read_model(model_directory);
+  const std::filesystem::path file = model_directory / model.weights_name;
+  InferenceNetwork network(model.network, read_weights(model, file), file.string());
   return Predictor(std::make_unique<Loaded>(Loaded{std::move(model), std::move(network)}));
 }
 

@@ -1,7 +1,7 @@
 #include "trainer/training/loop.hpp"
 
 #include <ATen/Context.h>
-#include <ATen/autocast_mode.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/stack.h>
@@ -49,30 +49,6 @@ class Stopwatch {
   Clock::time_point start_;
 };
 
-// Computes in bf16 where that is safe while it lives, when that is wanted.
-class Autocast {
- public:
-  Autocast(Precision precision, at::Device device)
-      : on_(precision == Precision::bf16), device_(device.type()) {
-    if (on_) {
-      at::autocast::set_autocast_dtype(device_, at::kBFloat16);
-      at::autocast::set_autocast_enabled(device_, true);
-    }
-  }
-  Autocast(const Autocast&) = delete;
-  Autocast& operator=(const Autocast&) = delete;
-  ~Autocast() {
-    if (on_) {
-      at::autocast::clear_cache();
-      at::autocast::set_autocast_enabled(device_, false);
-    }
-  }
-
- private:
-  bool on_;
-  at::DeviceType device_;
-};
-
 // The part of something that one of several processes takes.
 std::size_t share_begin(std::size_t count, int rank, int size) {
   return count * static_cast<std::size_t>(rank) / static_cast<std::size_t>(size);
@@ -108,6 +84,9 @@ class Trainer {
       module_->use_channels_last();
     }
     module_->move_to(device_);
+    if (training_.precision == Precision::bf16) {
+      module_->compute_in_bf16();
+    }
     weights_ = module_->parameters();
     optimizer_ = std::make_unique<WeightOptimizer>(training_.optimizer, weights_);
     state_.stopping.lower_is_better = state_.best.lower_is_better = lower_is_better(training_.metric);
@@ -236,12 +215,7 @@ class Trainer {
     }
     at::Tensor loss = at::zeros({}, at::TensorOptions(device_));
     if (batch) {
-      at::Tensor outputs;
-      {
-        const Autocast autocast(training_.precision, device_);
-        outputs = module_->forward(batch->input);
-      }
-      loss = objective_.loss(outputs, batch->truth);
+      loss = objective_.loss(module_->forward(batch->input), batch->truth);
       if (gradient_) {
         loss = loss.mul(share);
       }
@@ -333,7 +307,6 @@ class Trainer {
       if (run_.group.size() == 1) {
         stop_if_asked();
       }
-      const Autocast autocast(training_.precision, device_);
       scores.narrow(0, row, batch->count).copy_(objective_.scores(module_->forward(batch->input)));
       row += batch->count;
     }

@@ -1,6 +1,6 @@
 // Sends one request again and again to a server on this machine and prints, as JSON, how it was answered.
 //
-// usage: open_loop PORT PATH BODY-FILE CONTENT-TYPE CONNECTIONS RATE SECONDS [WINDOW-SECONDS]
+// usage: bench-open-loop PORT PATH BODY-FILE CONTENT-TYPE CONNECTIONS RATE SECONDS [WINDOW-SECONDS]
 // RATE is in requests a second, evenly spread, whatever the answers do: an open loop. A latency counts from
 // the moment at which its request was due, so that a server which stalls is charged for those that had to
 // wait. With RATE 0 each connection sends its next request when it has the answer: a closed loop. Prints
@@ -204,14 +204,14 @@ int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   if (arguments.size() < 7) {
     std::fputs(
-        "usage: open_loop PORT PATH BODY-FILE CONTENT-TYPE CONNECTIONS RATE SECONDS [WINDOW-SECONDS]\n",
+        "usage: bench-open-loop PORT PATH BODY-FILE CONTENT-TYPE CONNECTIONS RATE SECONDS [WINDOW-SECONDS]\n",
         stderr);
     return 2;
   }
   try {
     return run(arguments);
   } catch (const std::exception& failure) {
-    fmt::print(stderr, "open_loop: {}\n", failure.what());
+    fmt::print(stderr, "bench-open-loop: {}\n", failure.what());
     return 1;
   }
 }
