@@ -74,10 +74,13 @@ function makeNumberField(form, count, onChange) {
   area.addEventListener("input", onChange);
   form.append(label, area);
   form.onsubmit = (event) => event.preventDefault();
-  return () => {
-    const words = area.value.split(/[\s,\[\]]+/).filter((word) => word !== "");
-    return words.length > 0 && words.every((word) => Number.isFinite(Number(word))) ? words.map(Number) : null;
-  };
+  return () => numbersIn(area.value);
+}
+
+// "1, 2.5" as numbers; nothing when it is anything else.
+function numbersIn(text) {
+  const words = text.split(/[\s,\[\]]+/).filter((word) => word !== "");
+  return words.length > 0 && words.every((word) => Number.isFinite(Number(word))) ? words.map(Number) : null;
 }
 
 function shortNumber(value) {

@@ -1,7 +1,7 @@
 const element = (id) => document.getElementById(id);
-const mostBars = 12;
 let model = null;
-let values = () => null;  // what is to be sent now, or nothing
+let question = () => null;  // what is to be sent now, { path, type, body }, or nothing
+let feedback = null;
 let asking = false;
 let askAgain = false;
 
@@ -11,55 +11,12 @@ function say(text, isBad) {
 }
 
 function showNothing() {
+  const image = isDrawn(model) ? "Draw something, or choose a picture." : "Choose a picture.";
   element("prediction").className = "empty";
-  element("prediction").textContent = model && isDrawn(model) ? "Draw something." : "Fill in every field.";
+  element("prediction").textContent = takesPictures(model) ? image : "Fill in every field.";
   showScores(Object.fromEntries(model.labels.map((label) => [label, 0])), null);
   say("");
-}
-
-// How wide the bar of a value is, in percent, and how the value is written: a probability, a margin between the
-// least and the largest of them, or a target, which has no bar.
-function barOf(value, values) {
-  if (model.task === "regression") return [0, shortNumber(value)];
-  if (model.task !== "svm") return [100 * value, `${(100 * value).toFixed(1)} %`];
-  const least = Math.min(...values);
-  return [100 * (value - least) / (Math.max(...values) - least || 1), value.toFixed(2)];
-}
-
-function showScores(scores, best) {
-  let entries = model.labels.filter((label) => label in scores).map((label) => [label, scores[label]]);
-  if (entries.length > mostBars && model.task !== "regression") {
-    entries = entries.sort((one, other) => other[1] - one[1]).slice(0, mostBars);
-  }
-  const values = entries.map(([, value]) => value);
-  element("scores").replaceChildren(...entries.map(([label, value]) => {
-    const row = document.createElement("li");
-    const [name, track, text] = ["span", "span", "span"].map((tag) => document.createElement(tag));
-    const bar = document.createElement("i");
-    const [width, written] = barOf(value, values);
-    name.className = "label";
-    name.textContent = label;
-    name.title = label;
-    track.className = "track";
-    bar.style.width = `${width}%`;
-    track.append(bar);
-    text.className = "share";
-    text.textContent = best === null ? "" : written;
-    row.className = label === best ? "best" : "";
-    row.append(name, track, text);
-    return row;
-  }));
-}
-
-function showAnswer(answer, milliseconds) {
-  const isRegression = model.task === "regression";
-  const targets = isRegression ? [answer.prediction].flat() : [];
-  const best = isRegression ? targets.map(shortNumber).join(", ") : String(answer.prediction);
-  element("prediction").className = best.length > 4 ? "word" : "";
-  element("prediction").textContent = best;
-  showScores(isRegression ? Object.fromEntries(model.labels.map((label, i) => [label, targets[i]]))
-    : answer.scores ?? answer.margins, best);
-  say(`Version ${answer.version} answered in ${milliseconds.toFixed(1)} ms.`);
+  feedback.about(null);
 }
 
 // One question at a time; when the input changed meanwhile, the newest follows.
@@ -68,8 +25,8 @@ async function ask() {
     askAgain = true;
     return;
   }
-  const data = values();
-  if (data === null) {
+  const asked = question();
+  if (asked === null) {
     showNothing();
     return;
   }
@@ -77,16 +34,19 @@ async function ask() {
   askAgain = false;
   try {
     const start = performance.now();
-    const response = await fetch("predict", {
-      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ data }),
+    const response = await fetch(asked.path, {
+      method: "POST", headers: { "Content-Type": asked.type }, body: asked.body,
     });
     const answer = await response.json();
     const milliseconds = performance.now() - start;
     if (!response.ok) {
+      showNothing();
+      element("prediction").textContent = "No answer.";
       say(answer.error, true);
-    } else if (values() !== null) {
+    } else if (question() !== null) {
       if (answer.version !== model.version || answer.model !== model.model) await learnModel();
       showAnswer(answer, milliseconds);
+      feedback.about(response.headers.get("X-Request-Id"));
     }
   } catch (failure) {
     say(`The server does not answer: ${failure.message}`, true);
@@ -95,14 +55,18 @@ async function ask() {
   if (askAgain) ask();
 }
 
+function takesPictures(described) {
+  return described.image && [1, 3].includes(described.shape[0]);
+}
+
 function isDrawn(described) {
   return described.image && described.shape[0] === 1;
 }
 
 // Everything that the page's inputs depend on; when it stays the same, they keep what was put in.
 function signatureOf(described) {
-  const { task, image, shape, range, indices, columns, labels } = described;
-  return JSON.stringify({ task, image, shape, range, indices, columns, labels });
+  const { model: name, version, ...signature } = described;
+  return JSON.stringify(signature);
 }
 
 async function learnModel() {
@@ -119,29 +83,67 @@ function useModel(described) {
   element("name").textContent = model.model;
   element("version").textContent = `version ${model.version}`;
   element("infer").textContent = `/v2/models/${encodeURIComponent(model.model)}/infer`;
-  if (isNew) buildInputs();
+  if (isNew) {
+    feedback = makeFeedback(element("feedback"), element("feedback-status"), model);
+    buildInputs();
+  }
+}
+
+// What asks about values: nothing while they are not complete.
+function askingAbout(values) {
+  return () => {
+    const data = values();
+    return data && { path: "predict", type: "application/json", body: JSON.stringify({ data }) };
+  };
 }
 
 function buildInputs() {
-  element("drawing").hidden = !isDrawn(model);
-  element("form-section").hidden = isDrawn(model);
+  element("image-section").hidden = !takesPictures(model);
+  element("form-section").hidden = takesPictures(model);
+  for (const each of document.querySelectorAll(".drawn")) each.hidden = !isDrawn(model);
+  if (takesPictures(model)) {
+    buildImageInputs();
+  } else if (model.columns.length > 0) {
+    question = askingAbout(makeForm(element("form"), model.columns, model.indices !== undefined, ask));
+  } else {
+    const count = model.shape.reduce((one, other) => one * other, 1);
+    question = askingAbout(makeNumberField(element("form"), count, ask));
+  }
+}
+
+// A picture takes the place of a drawing, and the other way round.
+function buildImageInputs() {
+  let file = null;
+  let drawing = () => null;
+  let clearDrawing = () => {};
+  const picture = makePictureInput(element("file"), element("picture"), (chosen) => {
+    file = chosen;
+    element("canvas").hidden = file !== null || !isDrawn(model);
+    element("seen").hidden = file !== null || !isDrawn(model);
+    element("drop").hidden = file !== null || isDrawn(model);
+    ask();
+  });
+  element("drop").hidden = isDrawn(model);
+  element("image-title").textContent = isDrawn(model) ? "Draw, or drop a picture" : "Drop a picture";
+  question = () => file === null ? drawing()
+    : { path: "predict/", type: file.type || "application/octet-stream", body: file };
   if (isDrawn(model)) {
     const [, height, width] = model.shape;
     const blank = new Array(height * width).fill(model.range[0]);
-    let picture = null;
-    values = () => picture;
-    const area = makeDrawingArea(element("canvas"), (strokes) => {
-      picture = strokes.length > 0 ? pictureOf(strokes, height, width, model.range) : null;
-      showPreview(element("preview"), picture ?? blank, height, width, model.range);
+    let values = null;
+    drawing = askingAbout(() => values);
+    element("canvas").replaceWith(element("canvas").cloneNode());  // without the listeners for an earlier model
+    clearDrawing = makeDrawingArea(element("canvas"), (strokes) => {
+      values = strokes.length > 0 ? pictureOf(strokes, height, width, model.range) : null;
+      showPreview(element("preview"), values ?? blank, height, width, model.range);
       ask();
-    });
-    element("clear").onclick = area.clear;
+    }).clear;
     showPreview(element("preview"), blank, height, width, model.range);
-  } else if (model.columns.length > 0) {
-    values = makeForm(element("form"), model.columns, model.indices !== undefined, ask);
-  } else {
-    values = makeNumberField(element("form"), model.shape.reduce((one, other) => one * other, 1), ask);
   }
+  element("clear").onclick = () => {
+    picture.clear();
+    clearDrawing();
+  };
 }
 
 // The server writes what it serves into the page, so that nothing has to be awaited before it can be used.

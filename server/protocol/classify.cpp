@@ -4,6 +4,7 @@
 #include "server/protocol/inference_call.hpp"
 #include "server/protocol/input.hpp"
 #include "server/protocol/json.hpp"
+#include "server/protocol/operations.hpp"
 #include "server/protocol/picture.hpp"
 #include "server/protocol/routes.hpp"
 
@@ -50,11 +51,13 @@ InferenceCall read_upload(const std::shared_ptr<const ModelVersion>& version, co
 }  // namespace
 
 std::vector<Route> classify_routes(Engine& engine) {
-  return {{"POST", "/classify", [&engine](const Request& request, const PathValues&, const Respond& respond) {
+  return {{"POST", "/classify",
+           [&engine](const Request& request, const PathValues&, const Respond& respond) {
              const std::shared_ptr<const ModelVersion> version = serving_version(engine);
              answer_inference(
                  version, request, [&] { return read_upload(version, request); }, respond);
-           }}};
+           },
+           operation::classify}};
 }
 
 }  // namespace mlpipe

@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
+#include <limits>
 #include <utility>
 
 #include "pipeline/base/scalar.hpp"
 #include "server/protocol/input.hpp"
 #include "server/protocol/json.hpp"
+#include "server/protocol/operations.hpp"
 #include "server/protocol/prediction.hpp"
 #include "server/protocol/routes.hpp"
 #include "server/protocol/url.hpp"
@@ -34,6 +37,9 @@ std::vector<std::string> targets_in(const Model& model, const dom::element& elem
   std::vector<float> values;
   double one = 0;
   if (element.get(one) == simdjson::SUCCESS) {
+    if (std::abs(one) > static_cast<double>(std::numeric_limits<float>::max())) {
+      throw RequestError(400, fmt::format("label: {} is beyond what FP32 holds", one));
+    }
     values = {static_cast<float>(one)};
   } else {
     values = read_numbers(element, "label").values;
@@ -196,9 +202,11 @@ Response export_feedback(const Engine& engine, const FeedbackDesk& desk, const R
 }  // namespace
 
 std::vector<Route> feedback_routes(Engine& engine, FeedbackDesk desk) {
-  return {{"POST", "/feedback", [&engine, desk = std::move(desk)](const Request& request, const PathValues&) {
+  return {{"POST", "/feedback",
+           [&engine, desk = std::move(desk)](const Request& request, const PathValues&) {
              return take_feedback(engine, desk, request);
-           }}};
+           },
+           operation::feedback}};
 }
 
 std::vector<Route> feedback_export_routes(Engine& engine, FeedbackDesk desk) {

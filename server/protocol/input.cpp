@@ -192,7 +192,18 @@ class BlockReader {
   std::array<Kind, deepest> kinds_{};
 };
 
+// "text/plain" of "Text/Plain; charset=utf-8".
+std::string media_type(const Request& request) {
+  const std::string whole = lower(request.header("Content-Type"));
+  return std::string(trim(std::string_view(whole).substr(0, whole.find(';'))));
+}
+
 }  // namespace
+
+bool says_json(const Request& request) {
+  const std::string type = media_type(request);
+  return type == "application/json" || type == "text/json";
+}
 
 void require_json_type(const Request& request) {
   const std::string encoding = lower(trim(request.header("Content-Encoding")));
@@ -201,7 +212,7 @@ void require_json_type(const Request& request) {
                                         printable(encoding)));
   }
   const std::string whole = lower(request.header("Content-Type"));
-  const std::string type(trim(std::string_view(whole).substr(0, whole.find(';'))));
+  const std::string type = media_type(request);
   constexpr std::array<std::string_view, 6> accepted = {"",
                                                         "application/json",
                                                         "text/json",

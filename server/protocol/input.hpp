@@ -21,6 +21,9 @@ namespace mlpipe {
 // refused.
 void require_json_type(const Request& request);
 
+// Whether the request says itself that its body is JSON.
+bool says_json(const Request& request);
+
 // The value of a field of an object; nothing where the field is missing.
 using JsonField = std::optional<simdjson::dom::element>;
 

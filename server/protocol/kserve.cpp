@@ -1,6 +1,7 @@
 #include "server/protocol/inference_call.hpp"
 #include "server/protocol/input.hpp"
 #include "server/protocol/json.hpp"
+#include "server/protocol/operations.hpp"
 #include "server/protocol/prediction.hpp"
 #include "server/protocol/routes.hpp"
 
@@ -65,15 +66,18 @@ Response show_model(Engine& engine, const std::string& name) {
 }  // namespace
 
 std::vector<Route> kserve_routes(Engine& engine) {
-  return {{"GET", "/v1/models", [&engine](const Request&, const PathValues&) { return list_models(engine); }},
+  return {{"GET", "/v1/models", [&engine](const Request&, const PathValues&) { return list_models(engine); },
+           operation::kserve_models},
           {"POST", "/v1/models/{name}:predict",
            [&engine](const Request& request, const PathValues& path, const Respond& respond) {
              const std::shared_ptr<const ModelVersion> version = serving_version(engine, path[0]);
              answer_inference(
                  version, request, [&] { return read_instances(version, request); }, respond);
-           }},
+           },
+           operation::kserve_predict},
           {"GET", "/v1/models/{name}",
-           [&engine](const Request&, const PathValues& path) { return show_model(engine, path[0]); }}};
+           [&engine](const Request&, const PathValues& path) { return show_model(engine, path[0]); },
+           operation::kserve_model}};
 }
 
 }  // namespace mlpipe

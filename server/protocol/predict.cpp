@@ -4,8 +4,10 @@
 #include <iterator>
 
 #include "server/page/page.hpp"
+#include "server/protocol/html.hpp"
 #include "server/protocol/inference_call.hpp"
 #include "server/protocol/json.hpp"
+#include "server/protocol/operations.hpp"
 #include "server/protocol/picture.hpp"
 #include "server/protocol/prediction.hpp"
 #include "server/protocol/routes.hpp"
@@ -67,7 +69,7 @@ void predict_picture(Engine& engine, const Request& request, const Respond& resp
 }
 
 // What a form or a drawing area for the model needs to know.
-Response describe_model(const Engine& engine) {
+Response describe_model(const Engine& engine, bool takes_feedback) {
   const std::shared_ptr<const ModelVersion> version = engine.current();
   if (!version) {
     throw RequestError(503, "the server is starting and has no model yet, try again");
@@ -98,16 +100,16 @@ Response describe_model(const Engine& engine) {
   }
   append_raw(out, R"(],"labels":)");
   append_texts(out, model.labels);
-  out.push_back('}');
+  append_raw(out, takes_feedback ? R"(,"feedback":true})" : R"(,"feedback":false})");
   return json_response(out);
 }
 
 // The page with the model's description in it, so that it is complete as soon as it is loaded.
-std::string page_with_model(const Engine& engine) {
+std::string page_with_model(const Engine& engine, bool takes_feedback) {
   constexpr std::string_view opening = R"(<script type="application/json" id="model">)";
   constexpr std::string_view nothing = "null";
   std::string page(page_html());
-  std::string described = describe_model(engine).body;
+  std::string described = describe_model(engine, takes_feedback).body;
   for (std::size_t at = 0; (at = described.find('<', at)) != std::string::npos;) {
     described.replace(at, 1, "\\u003c");  // or a label could end the script
   }
@@ -115,30 +117,33 @@ std::string page_with_model(const Engine& engine) {
   return page;
 }
 
-Response show_page(const Engine& engine) {
-  return {200,
-          "text/html; charset=utf-8",
-          page_with_model(engine),
-          {{"Content-Security-Policy",
-            "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
-            "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
-           {"X-Content-Type-Options", "nosniff"},
-           {"Cache-Control", "no-cache"}}};
+Response show_page(const Engine& engine, bool takes_feedback) {
+  return html_response(page_with_model(engine, takes_feedback));
 }
 
 }  // namespace
 
-std::vector<Route> predict_routes(Engine& engine) {
+std::vector<Route> predict_routes(Engine& engine, bool takes_feedback) {
   return {{"POST", "/predict",
            [&engine](const Request& request, const PathValues&, const Respond& respond) {
              predict(engine, request, respond);
-           }},
+           },
+           operation::predict},
           {"POST", "/predict/",
            [&engine](const Request& request, const PathValues&, const Respond& respond) {
              predict_picture(engine, request, respond);
-           }},
-          {"GET", "/model", [&engine](const Request&, const PathValues&) { return describe_model(engine); }},
-          {"GET", "/", [&engine](const Request&, const PathValues&) { return show_page(engine); }}};
+           },
+           operation::predict_picture},
+          {"GET", "/model",
+           [&engine, takes_feedback](const Request&, const PathValues&) {
+             return describe_model(engine, takes_feedback);
+           },
+           operation::describe_model},
+          {"GET", "/",
+           [&engine, takes_feedback](const Request&, const PathValues&) {
+             return show_page(engine, takes_feedback);
+           },
+           operation::show_page}};
 }
 
 }  // namespace mlpipe

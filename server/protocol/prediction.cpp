@@ -46,11 +46,6 @@ bool is_number(const std::string& label) {
          (length == 1 || label[start] != '0') && label != "-0";
 }
 
-// Labels are written as numbers when all of them are whole numbers, so that a program always meets one type.
-bool are_numbers(const std::vector<std::string>& labels) {
-  return std::all_of(labels.begin(), labels.end(), is_number);
-}
-
 // {"prediction":"a","scores":{"a":0.9,"b":0.1}}, and margins in place of scores for an svm, without the
 // braces.
 void append_choice(JsonBuffer& out, const Model& model, bool numbers, std::span<const float> scores) {
@@ -92,7 +87,11 @@ Examples read_examples(const Model& model, const simdjson::dom::element& element
   return examples;
 }
 
-PredictionWriter::PredictionWriter(const Model& model) : model_(model), numbers_(are_numbers(model.labels)) {}
+bool labels_are_numbers(const Model& model) {
+  return std::all_of(model.labels.begin(), model.labels.end(), is_number);
+}
+
+PredictionWriter::PredictionWriter(const Model& model) : model_(model), numbers_(labels_are_numbers(model)) {}
 
 void PredictionWriter::append(JsonBuffer& out, std::span<const float> scores) const {
   model_.task == Task::regression ? append_targets(out, scores)

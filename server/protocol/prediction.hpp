@@ -23,6 +23,10 @@ struct Examples {
 // channel out. Throws RequestError 400 that names the place within `field`.
 Examples read_examples(const Model& model, const simdjson::dom::element& element, const std::string& field);
 
+// Whether labels are answered as numbers: when all of them are whole numbers, so that a program always meets
+// one type.
+bool labels_are_numbers(const Model& model);
+
 // Writes what a model says of examples: {"prediction":"a","scores":{"a":0.9,"b":0.1}}, with margins in place
 // of scores for an svm, or {"prediction":3.14} for a regression. Labels are numbers when all of them are.
 class PredictionWriter {

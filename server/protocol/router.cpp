@@ -61,14 +61,20 @@ Response response_to_unknown(const Request& request, const std::vector<std::stri
 
 }  // namespace
 
-Route::Route(std::string wanted_method, std::string wanted_pattern, AnswerAtOnce at_once)
+Route::Route(std::string wanted_method, std::string wanted_pattern, AnswerAtOnce at_once,
+             DescribeOperation described)
     : method(std::move(wanted_method)),
       pattern(std::move(wanted_pattern)),
       answer([at_once = std::move(at_once)](const Request& request, const PathValues& values,
-                                            const Respond& respond) { respond(at_once(request, values)); }) {}
+                                            const Respond& respond) { respond(at_once(request, values)); }),
+      describe(described) {}
 
-Route::Route(std::string wanted_method, std::string wanted_pattern, AnswerLater later)
-    : method(std::move(wanted_method)), pattern(std::move(wanted_pattern)), answer(std::move(later)) {}
+Route::Route(std::string wanted_method, std::string wanted_pattern, AnswerLater later,
+             DescribeOperation described)
+    : method(std::move(wanted_method)),
+      pattern(std::move(wanted_pattern)),
+      answer(std::move(later)),
+      describe(described) {}
 
 Response failure_response(const Failure& failure) {
   Response response = error_response(failure.status, failure.message);
@@ -109,6 +115,14 @@ void Router::answer(const Request& request, const Respond& respond) const {
   } catch (...) {
     counted(response_to(std::current_exception(), found.pattern));
   }
+}
+
+std::vector<std::string> Router::routes() const {
+  std::vector<std::string> all;
+  for (const Entry& entry : entries_) {
+    all.push_back(entry.route.method + " " + entry.route.pattern);
+  }
+  return all;
 }
 
 Response Router::refuse(int status, std::string_view why) const {

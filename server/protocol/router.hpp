@@ -2,6 +2,7 @@
 
 #include <exception>
 #include <functional>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,13 +22,18 @@ using AnswerAtOnce = std::function<Response(const Request&, const PathValues&)>;
 // answers itself, with response_to.
 using AnswerLater = std::function<void(const Request&, const PathValues&, const Respond& respond)>;
 
+struct DocumentedModels;
+// What the OpenAPI document says of a route, see operations.hpp.
+using DescribeOperation = nlohmann::ordered_json (*)(const DocumentedModels& models);
+
 struct Route {
-  Route(std::string method, std::string pattern, AnswerAtOnce answer);
-  Route(std::string method, std::string pattern, AnswerLater answer);
+  Route(std::string method, std::string pattern, AnswerAtOnce answer, DescribeOperation describe = nullptr);
+  Route(std::string method, std::string pattern, AnswerLater answer, DescribeOperation describe = nullptr);
 
   std::string method;   // "GET", which answers HEAD too, "POST" or "DELETE"
   std::string pattern;  // "/v2/models/{name}/infer"
   AnswerLater answer;
+  DescribeOperation describe;  // null: it is in no document
 };
 
 // {"error": …} of that status, with Retry-After where trying again may help.
@@ -43,6 +49,8 @@ class Router {
   Router(std::vector<Route> routes, Metrics& metrics);
 
   void answer(const Request& request, const Respond& respond) const;
+  // "GET /metrics" and all the others, in their order.
+  std::vector<std::string> routes() const;
   // For what the transport turned down before it was a request.
   Response refuse(int status, std::string_view why) const;
 

@@ -6,6 +6,7 @@
 
 #include "server/protocol/input.hpp"
 #include "server/protocol/json.hpp"
+#include "server/protocol/operations.hpp"
 
 namespace mlpipe {
 namespace {
@@ -38,24 +39,29 @@ std::vector<Route> health_routes(Engine& engine) {
   return {{"GET", "/v2/health/live",
            [](const Request&, const PathValues&) {
              return Response{200, "application/json", R"({"live":true})"};
-           }},
-          {"GET", "/v2/health/ready", [&engine](const Request&, const PathValues&) {
+           },
+           operation::live},
+          {"GET", "/v2/health/ready",
+           [&engine](const Request&, const PathValues&) {
              const EngineState::Phase phase = engine.state().phase;
              if (phase != EngineState::Phase::serving) {
                return error_response(503, std::string("the server is ") + phase_name(phase));
              }
              return Response{200, "application/json", R"({"ready":true})"};
-           }}};
+           },
+           operation::ready}};
 }
 
 std::vector<Route> metrics_routes(Engine& engine, Metrics& metrics) {
-  return {{"GET", "/metrics", [&engine, &metrics](const Request&, const PathValues&) {
+  return {{"GET", "/metrics",
+           [&engine, &metrics](const Request&, const PathValues&) {
              return Response{200, "text/plain; version=0.0.4; charset=utf-8", metrics.text(engine.state())};
-           }}};
+           },
+           operation::metrics}};
 }
 
 Router public_router(Engine& engine, Metrics& metrics, const std::optional<FeedbackDesk>& feedback) {
-  std::vector<Route> routes = predict_routes(engine);
+  std::vector<Route> routes = predict_routes(engine, feedback.has_value());
   append(routes, classify_routes(engine));
   append(routes, kserve_routes(engine));
   append(routes, inference_routes(engine));
@@ -64,6 +70,7 @@ Router public_router(Engine& engine, Metrics& metrics, const std::optional<Feedb
   }
   append(routes, health_routes(engine));
   append(routes, metrics_routes(engine, metrics));
+  append(routes, document_routes(engine, routes));
   return {std::move(routes), metrics};
 }
 

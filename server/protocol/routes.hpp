@@ -18,9 +18,9 @@ namespace mlpipe {
 
 // The groups of routes that a port can have. Engine and metrics must outlive the routes.
 
-// GET /, the page; GET /model, what the page needs to know of the model; POST /predict, and /predict/ for a
-// picture.
-std::vector<Route> predict_routes(Engine& engine);
+// GET /, the page; GET /model, what the page needs to know of the model and whether feedback is taken; POST
+// /predict, and /predict/ for a picture.
+std::vector<Route> predict_routes(Engine& engine, bool takes_feedback);
 
 // POST /classify: a picture's best classes.
 std::vector<Route> classify_routes(Engine& engine);
@@ -36,6 +36,11 @@ std::vector<Route> health_routes(Engine& engine);
 
 // GET /metrics.
 std::vector<Route> metrics_routes(Engine& engine, Metrics& metrics);
+
+// GET /openapi.json and GET /docs, a page that shows it: the OpenAPI 3.1 document of `others` and of these
+// two, with schemas of the models that are loaded when it is asked for; implemented in openapi/. Throws Error
+// for a route that does not describe itself.
+std::vector<Route> document_routes(Engine& engine, const std::vector<Route>& others);
 
 struct Administration {
   std::function<void()> request_stop;         // makes the program drain and end; returns at once

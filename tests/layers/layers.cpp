@@ -54,13 +54,16 @@ const std::vector<Layer>& layers() {
           "server/engine", "server/feedback"}},
         {"server/protocol/v2",
          {"pipeline/base", "pipeline/model", "server/http", "server/engine", "server/protocol"}},
+        {"server/protocol/openapi",
+         {"pipeline/base", "pipeline/model", "server/page", "server/engine", "server/protocol",
+          "server/protocol/v2"}},
         {"server/filter", {"pipeline/base", "server/http", "server/feedback", "server/protocol"}},
         {"server/grpc",
          {"pipeline/base", "pipeline/model", "server/engine", "server/protocol", "server/protocol/v2"}},
         {"server",
          {"pipeline/base", "pipeline/model", "trainer/network", "server/page", "server/http", "server/engine",
-          "server/feedback", "server/model", "server/protocol", "server/protocol/v2", "server/filter",
-          "server/grpc"}},
+          "server/feedback", "server/model", "server/protocol", "server/protocol/v2",
+          "server/protocol/openapi", "server/filter", "server/grpc"}},
     };
     layers.insert(layers.end(), std::begin(others), std::end(others));
     return layers;

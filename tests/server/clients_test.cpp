@@ -46,6 +46,24 @@ TEST_P(Clients, GetTheirAnswers) {
   EXPECT_EQ(result.ending.exit_code, 0) << result.output << result.error;
 }
 
+// Whatever Schemathesis makes of the server's own OpenAPI document: no answer outside it, no 5xx but 503.
+TEST(Fuzz, GetsNoAnswerOutsideTheDocument) {
+  if (!has_python()) {
+    GTEST_SKIP() << "there is no python3";
+  }
+  const TemporaryDirectory folder;
+  write_tiny_model(folder.path() / "model", 1);
+  const ServeProcess server(folder.path(), folder.path() / "model",
+                            {"--feedback", folder.path() / "feedback"});
+  Command command;
+  command.arguments = {"python3", MLPIPE_FUZZ, std::to_string(server.port()), "10"};
+  const Captured result = run_and_capture(command);
+  if (result.ending.exit_code == 77) {
+    GTEST_SKIP() << result.output;
+  }
+  EXPECT_EQ(result.ending.exit_code, 0) << result.output << result.error;
+}
+
 INSTANTIATE_TEST_SUITE_P(Python, Clients,
                          testing::Values("triton_http", "triton_repository", "triton_grpc", "kserve_rest",
                                          "kserve_grpc", "plain_requests"),

@@ -204,7 +204,7 @@ TEST_F(Protocol, DescribesServerAndModel) {
   EXPECT_EQ(get("/v2/models/small/versions/8/ready").status, 404);
   EXPECT_EQ(Json::parse(get("/model").body), Json::parse(R"({
     "model": "small", "version": "7", "task": "classification", "image": true, "shape": [1, 2, 2],
-    "range": [0, 16], "columns": [], "labels": ["0", "1", "2"]})"));
+    "range": [0, 16], "columns": [], "labels": ["0", "1", "2"], "feedback": false})"));
 }
 
 TEST_F(Protocol, InfersByTheOpenInferenceProtocol) {

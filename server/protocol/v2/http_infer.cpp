@@ -210,6 +210,10 @@ InferRequest read_http_infer(const Request& request, const Model& model) {
   require_json_type(request);
   Body body = split_body(request);
   if (body.has_bytes && body.json.empty()) {
+    if (says_json(request)) {
+      throw RequestError(415,
+                         fmt::format("Content-Type: it says JSON, and {} that there is none", length_header));
+    }
     return bytes_alone(body.bytes, model);
   }
   const JsonBody json(body.json);

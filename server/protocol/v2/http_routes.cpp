@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "server/protocol/inference_call.hpp"
+#include "server/protocol/operations.hpp"
 #include "server/protocol/routes.hpp"
 #include "server/protocol/v2/describe.hpp"
 #include "server/protocol/v2/http_infer.hpp"
@@ -55,21 +56,26 @@ std::vector<Route> model_routes(Engine& engine, const Service& service, const st
   return {{"GET", model,
            [service](const Request&, const PathValues& path) {
              return json_document(metadata_json(service->describe_model(path[0], version_in(path))));
-           }},
+           },
+           operation::v2_model},
           {"GET", model + "/ready",
-           [service](const Request&, const PathValues& path) { return model_ready(*service, path); }},
+           [service](const Request&, const PathValues& path) { return model_ready(*service, path); },
+           operation::v2_ready},
           {"GET", model + "/config",
            [&engine](const Request&, const PathValues& path) {
              return json_document(configuration_json(*described_version(engine, path[0], version_in(path))));
-           }},
+           },
+           operation::v2_config},
           {"GET", model + "/stats",
            [service](const Request&, const PathValues& path) {
              return json_document(statistics_json(service->statistics(path[0], version_in(path))));
-           }},
+           },
+           operation::v2_statistics},
           {"POST", model + "/infer",
            [service](const Request& request, const PathValues& path, const Respond& respond) {
              infer(*service, request, path, respond);
-           }}};
+           },
+           operation::v2_infer}};
 }
 
 }  // namespace
@@ -77,11 +83,14 @@ std::vector<Route> model_routes(Engine& engine, const Service& service, const st
 std::vector<Route> inference_routes(Engine& engine) {
   const Service service = make_inference_service(engine);
   std::vector<Route> routes = {
-      {"GET", "/v2", [service](const Request&, const PathValues&) { return describe_server(*service); }},
+      {"GET", "/v2", [service](const Request&, const PathValues&) { return describe_server(*service); },
+       operation::v2_server},
       // Before the models: "stats" is no name there, as in Triton.
-      {"GET", "/v2/models/stats", [service](const Request&, const PathValues&) {
+      {"GET", "/v2/models/stats",
+       [service](const Request&, const PathValues&) {
          return json_document(statistics_json(service->statistics("", "")));
-       }}};
+       },
+       operation::v2_statistics}};
   for (const std::string model : {"/v2/models/{name}", "/v2/models/{name}/versions/{version}"}) {
     for (Route& route : model_routes(engine, service, model)) {
       routes.push_back(std::move(route));
