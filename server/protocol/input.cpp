@@ -192,17 +192,11 @@ class BlockReader {
   std::array<Kind, deepest> kinds_{};
 };
 
-// "text/plain" of "Text/Plain; charset=utf-8".
+}  // namespace
+
 std::string media_type(const Request& request) {
   const std::string whole = lower(request.header("Content-Type"));
   return std::string(trim(std::string_view(whole).substr(0, whole.find(';'))));
-}
-
-}  // namespace
-
-bool says_json(const Request& request) {
-  const std::string type = media_type(request);
-  return type == "application/json" || type == "text/json";
 }
 
 void require_json_type(const Request& request) {

@@ -21,8 +21,9 @@ namespace mlpipe {
 // refused.
 void require_json_type(const Request& request);
 
-// Whether the request says itself that its body is JSON.
-bool says_json(const Request& request);
+// What the request says that its body is: "text/plain" of "Text/Plain; charset=utf-8", empty when it says
+// nothing.
+std::string media_type(const Request& request);
 
 // The value of a field of an object; nothing where the field is missing.
 using JsonField = std::optional<simdjson::dom::element>;

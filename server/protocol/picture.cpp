@@ -17,15 +17,6 @@ namespace {
 
 constexpr std::int64_t most_pixels_of_a_request = std::int64_t{1} << 24U;
 
-// "image/png" of "Image/PNG; charset=x".
-std::string media_type(std::string_view content_type) {
-  std::string type(content_type.substr(0, content_type.find(';')));
-  type.erase(std::find(type.begin(), type.end(), ' '), type.end());
-  std::transform(type.begin(), type.end(), type.begin(),
-                 [](unsigned char character) { return static_cast<char>(std::tolower(character)); });
-  return type;
-}
-
 std::string bytes_of_data_url(std::string_view url, const std::string& field) {
   const std::size_t comma = url.find(',');
   const std::string_view head = url.substr(0, comma);
@@ -55,7 +46,7 @@ std::string bytes_in_json(const Request& request) {
 }  // namespace
 
 std::string picture_in(const Request& request) {
-  const std::string type = media_type(request.header("Content-Type"));
+  const std::string type = media_type(request);
   if (type == "multipart/form-data") {
     return uploaded_file(request.header("Content-Type"), request.body);
   }

@@ -139,6 +139,7 @@ TEST_F(FeedbackRoutes, OnTargets) {
   serve(table_with_colours(Task::regression, {"price", "weight"}));
   EXPECT_EQ(refused(R"({"data": [1, "red"], "label": 3})"),
             "label: 1 numbers were sent, the model has 2 targets");
+  EXPECT_EQ(refused(R"({"data": [1, "red"], "label": 1e300})"), "label: 1e+300 is beyond what FP32 holds");
   EXPECT_EQ(post(R"({"data": [1, "red"], "label": [3, 4.5]})").status, 200);
   EXPECT_EQ(exported(""), "size,colour,price,weight\n1,red,3,4.5\n");
 }

@@ -280,6 +280,16 @@ INSTANTIATE_TEST_SUITE_P(
         BadInput{R"({"inputs": [], "output": []})",
                  "output: this field is unknown; did you mean 'outputs'?"}));
 
+TEST_F(Protocol, BytesAloneThatAreSaidToBeJsonAreRefused) {
+  const Header bytes{"Inference-Header-Content-Length", "0"};
+  const std::string zeros(16, '\0');
+  EXPECT_EQ(post("/v2/models/small/infer", zeros, {bytes}).status, 200);
+  const Response refused =
+      post("/v2/models/small/infer", zeros, {bytes, {"Content-Type", "Application/JSON; charset=utf-8"}});
+  EXPECT_EQ(refused.status, 415);
+  EXPECT_TRUE(error_in(refused).starts_with("Content-Type: "));
+}
+
 TEST_F(Protocol, InferenceOfAnotherModelOrVersionIs404) {
   EXPECT_EQ(post("/v2/models/large/infer", "{}").status, 404);
   EXPECT_EQ(post("/v2/models/small/versions/8/infer", "{}").status, 404);

@@ -210,7 +210,7 @@ InferRequest read_http_infer(const Request& request, const Model& model) {
   require_json_type(request);
   Body body = split_body(request);
   if (body.has_bytes && body.json.empty()) {
-    if (says_json(request)) {
+    if (media_type(request) == "application/json") {
       throw RequestError(415,
                          fmt::format("Content-Type: it says JSON, and {} that there is none", length_header));
     }
