@@ -3,8 +3,11 @@
 // usage: bench-open-loop PORT PATH BODY-FILE CONTENT-TYPE CONNECTIONS RATE SECONDS [WINDOW-SECONDS]
 // RATE is in requests a second, evenly spread, whatever the answers do: an open loop. A latency counts from
 // the moment at which its request was due, so that a server which stalls is charged for those that had to
-// wait. With RATE 0 each connection sends its next request when it has the answer: a closed loop. Prints
-// {"answers":N,"failures":N,"rate":N,"p50":MS,"p99":MS,"max":MS,"windows":[p99 of each window]}.
+// wait. With RATE 0 each connection sends its next request when it has the answer: a closed loop. An
+// answer of 503 counts as refused and has no latency; `unsent` were due before the end and got no connection.
+// Prints
+// {"answers":N,"refused":N,"unsent":N,"failures":N,"rate":N,"p50":MS,"p99":MS,"max":MS,"windows":[p99 of each
+// window]}.
 
 #include <fmt/format.h>
 
@@ -46,6 +49,7 @@ struct Load {
   std::deque<Clock::time_point> due = {};  // of requests that no connection has taken yet
   std::vector<class Sender*> free = {};
   std::vector<Sample> samples = {};
+  std::size_t refused = 0;
   std::size_t failures = 0;
   bool open = false;
 };
@@ -73,7 +77,9 @@ class Sender {
  private:
   void answered(error_code error) {
     const auto now = Clock::now();
-    if (error || response_.result_int() != 200) {
+    if (!error && response_.result_int() == 503) {
+      ++load_.refused;
+    } else if (error || response_.result_int() != 200) {
       ++load_.failures;
     } else {
       load_.samples.push_back({due_, std::chrono::duration<double, std::milli>(now - due_).count()});
@@ -83,11 +89,11 @@ class Sender {
     }
     if (load_.open && load_.due.empty()) {
       load_.free.push_back(this);
-    } else if (load_.open) {
+    } else if (load_.open && now < load_.end) {
       const Clock::time_point due = load_.due.front();
       load_.due.pop_front();
       send(due);
-    } else if (now < load_.end) {
+    } else if (!load_.open && now < load_.end) {
       send(now);
     }
   }
@@ -191,10 +197,10 @@ int run(const std::vector<std::string>& arguments) {
     windows += fmt::format("{}{:.3f}", windows.empty() ? "" : ",", share(times, 0.99));
   }
   fmt::print(
-      R"({{"answers":{},"failures":{},"rate":{:.1f},"p50":{:.3f},"p99":{:.3f},"max":{:.3f},"windows":[{}]}})"
+      R"({{"answers":{},"refused":{},"unsent":{},"failures":{},"rate":{:.1f},"p50":{:.3f},"p99":{:.3f},"max":{:.3f},"windows":[{}]}})"
       "\n",
-      all.size(), load.failures, static_cast<double>(all.size()) / took, share(all, 0.5), share(all, 0.99),
-      all.empty() ? 0 : all.back(), windows);
+      all.size(), load.refused, load.due.size(), load.failures, static_cast<double>(all.size()) / took,
+      share(all, 0.5), share(all, 0.99), all.empty() ? 0 : all.back(), windows);
   return 0;
 }
 
