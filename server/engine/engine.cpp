@@ -1,9 +1,14 @@
 #include "server/engine/engine.hpp"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
+#include <functional>
+#include <thread>
 #include <utility>
 
 #include "pipeline/base/text.hpp"
@@ -81,6 +86,23 @@ void take_in(ServedModel& model, const std::shared_ptr<const ModelVersion>& vers
   std::erase_if(model.aliases, [&](const auto& alias) { return version_of(model, alias.second) == nullptr; });
 }
 
+// Runs it to its end in a thread that takes what the others leave: those that answer come first.
+void run_in_the_background(const std::function<void()>& action) {
+  constexpr int lowest_priority = 19;
+  std::exception_ptr failure;
+  std::thread([&] {
+    ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), lowest_priority);  // of this thread alone
+    try {
+      action();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+  }).join();
+  if (failure) {
+    std::rethrow_exception(failure);
+  }
+}
+
 }  // namespace
 
 const std::shared_ptr<const ModelVersion>& ServedModel::main() const {
@@ -122,7 +144,7 @@ const char* phase_name(LoadAttempt::Phase phase) {
 }
 
 Engine::Engine(ModelLoader loader, EngineOptions options)
-    : loader_(std::move(loader)), options_(options), pool_(std::max(1U, options.threads)), near_(pool_) {
+    : loader_(std::move(loader)), options_(options), near_(pool_), pool_(std::max(1U, options.threads)) {
   options_.limits.instances = std::clamp(options_.limits.instances, 1U, std::max(1U, options.threads));
 }
 
@@ -144,14 +166,9 @@ std::shared_ptr<const ModelVersion> Engine::load(const std::filesystem::path& di
     state_.load = {LoadAttempt::Phase::reading, label, directory, "", {}};
   }
   try {
-    auto version =
-        std::make_shared<ModelVersion>(label, directory, loader_(directory), options_.limits, pool_);
-    enter(LoadAttempt::Phase::warming);
-    const std::chrono::nanoseconds largest_batch = version->warm_up();
-    if (largest_batch <= options_.near_when_alone) {
-      version->use_near(
-          near_, largest_batch <= options_.near_always ? Batcher::Near::always : Batcher::Near::when_alone);
-    }
+    std::shared_ptr<ModelVersion> version;
+    const auto prepare_it = [&] { version = prepare(directory, label); };
+    current() ? run_in_the_background(prepare_it) : prepare_it();
     std::vector<ServedModel::Version>
         displaced;  // ends outside of the lock, should it be the last to hold it
     const std::lock_guard lock(mutex_);
@@ -181,6 +198,18 @@ std::shared_ptr<const ModelVersion> Engine::load(const std::filesystem::path& di
     ++state_.loads_failed;
     throw;
   }
+}
+
+std::shared_ptr<ModelVersion> Engine::prepare(const std::filesystem::path& directory,
+                                              const std::string& label) {
+  auto version = std::make_shared<ModelVersion>(label, directory, loader_(directory), options_.limits, pool_);
+  enter(LoadAttempt::Phase::warming);
+  const std::chrono::nanoseconds largest_batch = version->warm_up();
+  if (largest_batch <= options_.near_when_alone) {
+    version->use_near(
+        near_, largest_batch <= options_.near_always ? Batcher::Near::always : Batcher::Near::when_alone);
+  }
+  return version;
 }
 
 void Engine::unload(const std::string& name, const std::string& label) {

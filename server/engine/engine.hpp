@@ -130,6 +130,7 @@ class Engine {
 
  private:
   void enter(LoadAttempt::Phase phase);
+  std::shared_ptr<ModelVersion> prepare(const std::filesystem::path& directory, const std::string& label);
   ServedModel& find(const std::string& model);
 
   ModelLoader loader_;
@@ -137,8 +138,8 @@ class Engine {
   std::mutex loading_;        // held for the whole of a load
   mutable std::mutex mutex_;  // guards the state, held for moments
   EngineState state_;
-  ThreadPool pool_;  // ends before the rest, which what it still computes finds
   AttachableExecutor near_;
+  ThreadPool pool_;  // last: it ends first, and what it still computes finds the rest
 };
 
 }  // namespace mlpipe

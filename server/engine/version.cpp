@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ctime>
 #include <future>
 #include <utility>
 
@@ -19,6 +20,13 @@ std::vector<float> middle_example(const Model& model) {
     std::fill(example.begin(), example.end(), 0.0F);
   }
   return example;
+}
+
+// Of this thread: whatever else the machine does.
+std::chrono::nanoseconds processor_time() {
+  timespec time{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
 }  // namespace
@@ -49,7 +57,7 @@ std::chrono::nanoseconds ModelVersion::warm_up() {
     for (std::size_t i = 0; i < count; ++i) {
       rows.insert(rows.end(), example.begin(), example.end());
     }
-    const auto start = EngineClock::now();
+    const std::chrono::nanoseconds start = processor_time();
     try {
       batcher_->compute(rows, count);
     } catch (const UnscorableExample& failure) {
@@ -57,7 +65,7 @@ std::chrono::nanoseconds ModelVersion::warm_up() {
                   "the weights do not fit the data that model.yaml describes");
     }
     if (count == largest) {
-      took = EngineClock::now() - start;
+      took = processor_time() - start;
     }
   }
   loaded_at_ = std::chrono::system_clock::now();

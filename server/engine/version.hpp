@@ -29,8 +29,8 @@ class ModelVersion {
   const BatchLimits& limits() const { return limits_; }
 
   // Calls the model with examples from the middle of its range until every size of batch that matters has
-  // been met, and returns how long the largest takes; throws Error when it does not answer as its model.yaml
-  // says.
+  // been met, and returns the processor time of the largest; throws Error when it does not answer as its
+  // model.yaml says.
   std::chrono::nanoseconds warm_up();
 
   // See Batcher::use_near.
