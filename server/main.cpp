@@ -122,14 +122,20 @@ std::optional<FeedbackDesk> feedback_desk(const ServeOptions& options) {
                       std::make_shared<RecentExamples>(remembered_bytes)};
 }
 
-// The public port's threads, for forward calls.
+// The public port's threads, for the engine's forward calls, for as long as it lives.
 class Transport : public Executor {
  public:
-  explicit Transport(HttpServer& server) : server_(server) {}
+  Transport(HttpServer& server, Engine& engine) : server_(server), engine_(engine) {
+    engine_.use_transport(*this);
+  }
+  Transport(const Transport&) = delete;
+  Transport& operator=(const Transport&) = delete;
+  ~Transport() override { engine_.leave_transport(); }
   void run_soon(Task task) override { server_.post(std::move(task)); }
 
  private:
   HttpServer& server_;
+  Engine& engine_;
 };
 
 void serve(const ServeOptions& options, Signals& signals) {
@@ -173,8 +179,7 @@ void serve(const ServeOptions& options, Signals& signals) {
       std::move(socket),
       public_handler(public_routes, options, secrets.credentials(), feedback ? feedback->recent : nullptr),
       options.limits, options.threads, secrets.tls());
-  Transport transport(server);
-  engine.use_transport(transport);
+  const Transport transport(server, engine);
 
   const std::unique_ptr<InferenceService> inference = make_inference_service(engine);
   const std::unique_ptr<GrpcServer> grpc = grpc_server(*inference, options, secrets.credentials());

@@ -71,12 +71,17 @@ bool Batcher::has_room() const {
 }
 
 std::vector<float> Batcher::compute(std::span<const float> rows, std::size_t count) const {
+  std::vector<float> scores = call(rows, count);
+  require_finite(scores, labels_);
+  return scores;
+}
+
+std::vector<float> Batcher::call(std::span<const float> rows, std::size_t count) const {
   std::vector<float> scores = compute_(rows, count);
   if (scores.size() != count * labels_) {
     throw Error(fmt::format("the model answered {} scores for {} examples, but has {} labels", scores.size(),
                             count, labels_));
   }
-  require_finite(scores, labels_);
   return scores;
 }
 
@@ -221,11 +226,7 @@ std::vector<float> Batcher::compute_pieces(std::span<const float> rows, std::siz
   std::vector<float> scores;
   for (std::size_t first = 0; first < count; first += limits_.largest_batch) {
     const std::size_t piece = std::min(limits_.largest_batch, count - first);
-    std::vector<float> part = compute_(rows.subspan(first * values_, piece * values_), piece);
-    if (part.size() != piece * labels_) {
-      throw Error(fmt::format("the model answered {} scores for {} examples, but has {} labels", part.size(),
-                              piece, labels_));
-    }
+    std::vector<float> part = call(rows.subspan(first * values_, piece * values_), piece);
     if (piece == count) {
       scores = std::move(part);
     } else {

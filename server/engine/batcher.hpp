@@ -135,6 +135,7 @@ class Batcher : public std::enable_shared_from_this<Batcher> {
   Batch take(std::vector<Waiting>& abandoned);
   void take_abandoned(std::vector<Waiting>& abandoned);
   void compute_batch(Batch& batch);
+  std::vector<float> call(std::span<const float> rows, std::size_t count) const;
   std::vector<float> compute_pieces(std::span<const float> rows, std::size_t count);
   void finish(Waiting& waiting, std::exception_ptr failure, Inference inference);
   void give_up(std::vector<Waiting>& abandoned);

@@ -88,10 +88,10 @@ void take_in(ServedModel& model, const std::shared_ptr<const ModelVersion>& vers
 
 // Runs it to its end in a thread that takes what the others leave: those that answer come first.
 void run_in_the_background(const std::function<void()>& action) {
-  constexpr int lowest_priority = 19;
+  constexpr int low_priority = 10;  // a tenth of a busy core: a load under overload still ends
   std::exception_ptr failure;
   std::thread([&] {
-    ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), lowest_priority);  // of this thread alone
+    ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), low_priority);  // of this thread alone
     try {
       action();
     } catch (...) {

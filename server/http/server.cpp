@@ -27,6 +27,7 @@ using Timer = asio::basic_waitable_timer<TransportClock, asio::wait_traits<Trans
 constexpr milliseconds accept_pause{50};  // when there are no descriptors or no memory for a connection
 constexpr milliseconds longest_sweep_pause{500};
 constexpr milliseconds sweep_pause_when_stopping{20};
+constexpr milliseconds longest_clearing_up{100};
 
 asio::ip::tcp protocol_of(const FileDescriptor& socket) {
   int family = 0;
@@ -162,10 +163,13 @@ struct HttpServer::Implementation {
     }
     io.stop();
     workers.clear();
-    io.restart();
-    io.poll();  // what was posted and not yet begun
     for (const std::shared_ptr<Connection>& connection : connections) {
       connection->cancel_request();
+    }
+    // What was posted and not yet begun; not for as long as clients go on sending.
+    io.restart();
+    const auto end = TransportClock::now() + longest_clearing_up;
+    while (TransportClock::now() < end && io.poll_one() > 0) {
     }
   }
 

@@ -38,10 +38,7 @@ InferenceCall read_upload(const std::shared_ptr<const ModelVersion>& version, co
     throw RequestError(400,
                        "the model '" + version->model().name + "' has targets and no classes, use /predict/");
   }
-  InferenceCall call;
-  call.rows = example_from_picture(version->model(), picture_in(request));
-  call.count = 1;
-  call.place = [](std::size_t) { return std::string("picture"); };
+  InferenceCall call{picture_example(version->model(), request), {}};
   call.write = [version](const Inference& inference) {
     return write_classes(version->model(), inference.scores);
   };

@@ -1,5 +1,8 @@
 #include "server/protocol/failure.hpp"
 
+#include <fmt/format.h>
+
+#include "pipeline/base/text.hpp"
 #include "server/engine/batcher.hpp"
 #include "server/log.hpp"
 
@@ -20,6 +23,12 @@ Failure failure_of(const std::exception_ptr& failure, const std::string& place) 
     log_error("request failed", {{"path", place}, {"error", error.what()}});
     return {500, error.what()};
   }
+}
+
+std::string reason_of(const std::exception& failure) {
+  const auto* known = dynamic_cast<const Error*>(&failure);
+  const std::string what(split(failure.what(), '\n').front());
+  return known == nullptr || known->hint().empty() ? what : fmt::format("{} ({})", what, known->hint());
 }
 
 }  // namespace mlpipe

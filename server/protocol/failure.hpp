@@ -27,4 +27,7 @@ struct Failure {
 // nobody waits for with 499, anything else with 500, which is logged with `place`.
 Failure failure_of(const std::exception_ptr& failure, const std::string& place);
 
+// What a failure says in one line, with its hint: libtorch adds a stack trace to its own.
+std::string reason_of(const std::exception& failure);
+
 }  // namespace mlpipe

@@ -74,20 +74,21 @@ void answer_inference(const std::shared_ptr<const ModelVersion>& version, const 
     tell_who_answers(request, *version, call.rows, call.count);
     return static_cast<ExamplesToScore&&>(call);
   };
-  submit_examples(version, read_and_keep, request.cancelled,
-                  [version, write, respond, path = request.path](const std::exception_ptr& failure,
-                                                                 const Inference& inference) {
-                    Response response;
-                    try {
-                      if (failure) {
-                        std::rethrow_exception(failure);
-                      }
-                      response = (*write)(inference);
-                    } catch (...) {
-                      response = response_to(std::current_exception(), path);
-                    }
-                    respond(std::move(response));
-                  });
+  submit_examples(
+      version, read_and_keep, request.cancelled,
+      [version, write, respond, route = request.record ? request.record->route : std::string("inference")](
+          const std::exception_ptr& failure, const Inference& inference) {
+        Response response;
+        try {
+          if (failure) {
+            std::rethrow_exception(failure);
+          }
+          response = (*write)(inference);
+        } catch (...) {
+          response = response_to(std::current_exception(), route);
+        }
+        respond(std::move(response));
+      });
 }
 
 }  // namespace mlpipe

@@ -27,8 +27,8 @@ struct InferenceCall : ExamplesToScore {
   std::function<Response(const Inference&)> write;
 };
 
-// Says in the request's record, where it has one, who answers it, and hands on the example to whoever keeps it.
-// rows: FP32 [count, values].
+// Says in the request's record, where it has one, who answers it, and hands on the example to whoever keeps
+// it. rows: FP32 [count, values].
 void tell_who_answers(const Request& request, const ModelVersion& version, std::span<const float> rows,
                       std::size_t count);
 

@@ -55,7 +55,7 @@ Response list_models(const Engine& engine) {
 }
 
 Response show_model(Engine& engine, const std::string& name) {
-  const std::shared_ptr<const ModelVersion> version = serving_version(engine, name);
+  const std::shared_ptr<const ModelVersion> version = described_version(engine, name, "");
   JsonBuffer out;
   append_raw(out, R"({"name":)");
   append_text(out, version->model().name);

@@ -4,6 +4,7 @@
 
 #include "pipeline/base/text.hpp"
 #include "server/log.hpp"
+#include "server/protocol/failure.hpp"
 #include "server/protocol/json.hpp"
 
 namespace mlpipe {
@@ -39,11 +40,9 @@ Response load_for_request(Engine& engine, const std::filesystem::path& directory
     response.headers.push_back({"Retry-After", "1"});
     return response;
   } catch (const std::exception& failure) {
-    const auto* known = dynamic_cast<const Error*>(&failure);
-    const std::string hint = known == nullptr || known->hint().empty() ? "" : " (" + known->hint() + ")";
-    const std::string what(split(failure.what(), '\n').front());  // libtorch adds a stack trace
-    log_error("load failed", {{"version", label}, {"directory", directory.string()}, {"error", what}});
-    return error_response(422, fmt::format("{}: {}{}", field, what, hint));
+    const std::string reason = reason_of(failure);
+    log_error("load failed", {{"version", label}, {"directory", directory.string()}, {"error", reason}});
+    return error_response(422, fmt::format("{}: {}", field, reason));
   }
 }
 

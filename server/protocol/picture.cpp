@@ -93,4 +93,12 @@ std::vector<float> example_from_picture(const Model& model, std::string_view byt
   return values;
 }
 
+ExamplesToScore picture_example(const Model& model, const Request& request) {
+  ExamplesToScore example;
+  example.rows = example_from_picture(model, picture_in(request));
+  example.count = 1;
+  example.place = [](std::size_t) { return std::string("picture"); };
+  return example;
+}
+
 }  // namespace mlpipe

@@ -6,6 +6,7 @@
 
 #include "pipeline/model/model.hpp"
 #include "server/http/message.hpp"
+#include "server/protocol/inference_call.hpp"
 
 namespace mlpipe {
 
@@ -18,5 +19,8 @@ std::string picture_in(const Request& request);
 // range. Throws RequestError 400 when the model takes no pictures, and for bytes that are no whole picture or
 // one of too many pixels.
 std::vector<float> example_from_picture(const Model& model, std::string_view bytes);
+
+// Both: the one example of a request with a picture.
+ExamplesToScore picture_example(const Model& model, const Request& request);
 
 }  // namespace mlpipe

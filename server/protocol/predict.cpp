@@ -46,10 +46,7 @@ InferenceCall read_prediction(const std::shared_ptr<const ModelVersion>& version
 
 // A picture in place of its values.
 InferenceCall read_picture(const std::shared_ptr<const ModelVersion>& version, const Request& request) {
-  InferenceCall call;
-  call.rows = example_from_picture(version->model(), picture_in(request));
-  call.count = 1;
-  call.place = [](std::size_t) { return std::string("picture"); };
+  InferenceCall call{picture_example(version->model(), request), {}};
   call.write = [version](const Inference& inference) {
     return write_prediction(*version, false, inference.scores);
   };

@@ -7,18 +7,9 @@
 
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/text.hpp"
+#include "server/protocol/failure.hpp"
 
 namespace mlpipe {
-namespace {
-
-std::string reason_of(const std::exception& failure) {
-  const auto* known = dynamic_cast<const Error*>(&failure);
-  const std::string what(split(failure.what(), '\n').front());  // libtorch adds a stack trace
-  return known == nullptr || known->hint().empty() ? what : fmt::format("{} ({})", what, known->hint());
-}
-
-}  // namespace
-
 void ReloadReport::attempt(std::string what, const std::function<void()>& action) {
   std::string error;
   try {

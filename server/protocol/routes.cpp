@@ -31,6 +31,19 @@ std::shared_ptr<const ModelVersion> serving_version(Engine& engine, const std::s
   return version;
 }
 
+std::shared_ptr<const ModelVersion> described_version(Engine& engine, const std::string& name,
+                                                      const std::string& version) {
+  if (version.empty()) {
+    const EngineState state = engine.state();
+    for (const ServedModel& model : state.models) {
+      if (name.empty() || model.name == name) {
+        return model.main();
+      }
+    }
+  }
+  return serving_version(engine, name, version);
+}
+
 std::size_t best_label(std::span<const float> scores) {
   return static_cast<std::size_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
 }

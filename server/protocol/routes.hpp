@@ -66,6 +66,10 @@ Router admin_router(Engine& engine, Metrics& metrics, Administration administrat
 std::shared_ptr<const ModelVersion> serving_version(Engine& engine, const std::string& model = "",
                                                     const std::string& version_name = "");
 
+// The version that stands for a model where it is described: no share of its traffic is used up.
+std::shared_ptr<const ModelVersion> described_version(Engine& engine, const std::string& model,
+                                                      const std::string& version);
+
 // The index of the largest score, the first of equals.
 std::size_t best_label(std::span<const float> scores);
 

@@ -130,17 +130,4 @@ std::unique_ptr<InferenceService> make_inference_service(Engine& engine) {
   return std::make_unique<EngineService>(engine);
 }
 
-std::shared_ptr<const ModelVersion> described_version(Engine& engine, const std::string& name,
-                                                      const std::string& version) {
-  if (version.empty()) {
-    const EngineState state = engine.state();
-    for (const ServedModel& model : state.models) {
-      if (name.empty() || model.name == name) {
-        return model.main();
-      }
-    }
-  }
-  return serving_version(engine, name, version);
-}
-
 }  // namespace mlpipe

@@ -78,8 +78,4 @@ class InferenceService {
 // The engine must outlive it and what was asked of it.
 std::unique_ptr<InferenceService> make_inference_service(Engine& engine);
 
-// The version that stands for a model where it is described: no share of its traffic is used up.
-std::shared_ptr<const ModelVersion> described_version(Engine& engine, const std::string& model,
-                                                      const std::string& version);
-
 }  // namespace mlpipe
