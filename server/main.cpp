@@ -118,8 +118,7 @@ std::optional<FeedbackDesk> feedback_desk(const ServeOptions& options) {
   if (options.feedback.empty()) {
     return std::nullopt;
   }
-  return FeedbackDesk{std::make_shared<FeedbackLog>(options.feedback, FeedbackLimits{}),
-                      std::make_shared<RecentExamples>(remembered_bytes)};
+  return FeedbackDesk(options.feedback, FeedbackLimits{}, remembered_bytes);
 }
 
 // The public port's threads, for the engine's forward calls, for as long as it lives.
@@ -221,6 +220,9 @@ void serve(const ServeOptions& options, Signals& signals) {
     server.stop(options.grace);
   }
   engine.finish();
+  if (feedback) {
+    feedback->writer->finish();
+  }
   admin.stop(std::min<std::chrono::milliseconds>(options.grace, std::chrono::seconds(1)));
   log_info("stopped");
 }
