@@ -88,6 +88,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
   bool header_seen_ = false;
   std::optional<std::stop_source> cancellation_;  // of the request that is being answered
+  std::shared_ptr<RequestRecord> record_;         // of that request; null while none is being answered
   std::uint64_t request_number_ = 0;              // so that an answer that comes too late answers no other
   Message message_;
   std::size_t held_ = 0;

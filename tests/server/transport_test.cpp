@@ -28,7 +28,7 @@ class Transport : public testing::Test {
     server_ = std::make_unique<HttpServer>(
         std::move(socket),
         HttpHandler{[this](const Request& request, const Respond& respond) { respond(answer(request)); },
-                    [](int status, std::string_view why) {
+                    [](int status, std::string_view why, RequestRecord*) {
                       return Response{status, "text/plain", std::string(why)};
                     }},
         limits, threads);
@@ -305,7 +305,7 @@ TEST_F(Transport, StopServesWhatIsInTheQueueAlready) {
                     {[](const Request&, const Respond& respond) {
                        respond({200, "text/plain", "served"});
                      },
-                     [](int status, std::string_view) {
+                     [](int status, std::string_view, RequestRecord*) {
                        return Response{status, "text/plain", ""};
                      }},
                     {}, 2);
