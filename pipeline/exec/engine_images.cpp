@@ -92,7 +92,7 @@ ResultsInEngine::ResultsInEngine(const Store& store, const Spec& spec, const Sna
   for (const Step& step : spec.steps) {
     if (std::holds_alternative<ImageAction>(step.action)) {
       // An image has no inputs: its key is known before anything runs.
-      image_keys_.insert(recipe_of(step, snapshot, [](const Input&) { return ""; }).digest());
+      image_keys_.insert(recipe_of(step, snapshot, [](const Input&) { return std::string(); }).digest());
     }
   }
 }
