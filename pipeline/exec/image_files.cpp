@@ -28,14 +28,6 @@ bool is_there(const ImageSpec& image, const ImagePlace& place, Diagnostics& diag
   std::error_code error;
   const bool file = fs::is_regular_file(place.dockerfile, error);
   const bool folder = fs::is_directory(place.context, error);
-  if (image.kind == ImageSpec::Kind::built_in) {
-    if (!file || !folder) {
-      throw Error(fmt::format("what the image '{}' of mlpipe is built from is not installed: there is no {}",
-                              image.built_in, (folder ? place.dockerfile : place.context).string()),
-                  "install mlpipe with its sources (`make install`), or name a Dockerfile of your own");
-    }
-    return true;
-  }
   if (!file) {
     diagnostics.add(image.mark, fmt::format("{}: there is no such file", printable(image.dockerfile)),
                     "`dockerfile` is relative to the folder of pipeline.yaml");
@@ -138,7 +130,7 @@ void look_at_images(const Spec& spec, FileHashes& hashes, Snapshot& snapshot, st
       continue;
     }
     const ImagePlace place = place_of(*image, spec.project);
-    if (!is_there(*image, place, diagnostics)) {
+    if (image->kind == ImageSpec::Kind::dockerfile && !is_there(*image, place, diagnostics)) {
       continue;
     }
     const BuildContext context = find_build_context(place.dockerfile, place.context);
