@@ -148,10 +148,19 @@ std::string ResultsInEngine::fault_of(const Result& result) const {
 
 std::vector<Result> ResultsInEngine::results(const Digest& action_key) const {
   std::vector<Result> results = store_.results(action_key);
-  if (image_keys_.contains(action_key)) {
-    std::erase_if(results, [this](const Result& one) { return one.succeeded && !fault_of(one).empty(); });
+  if (!image_keys_.contains(action_key)) {
+    return results;
   }
-  return results;
+  std::vector<Result> standing;
+  for (Result& one : results) {
+    if (one.succeeded && !fault_of(one).empty()) {
+      // What failed before it says nothing about why there is none now.
+      std::erase_if(standing, [](const Result& before) { return !before.succeeded; });
+    } else {
+      standing.push_back(std::move(one));
+    }
+  }
+  return standing;
 }
 
 std::string ResultsInEngine::why_lost(const Digest& action_key) const {

@@ -16,11 +16,10 @@ namespace fs = std::filesystem;
 // Why the engine cannot be used here; empty: it can.
 std::string why_not(const std::string& name) {
   try {
-    Engine::find(name, own_environment()).ask({"info", "--format", "{{.ID}}{{.Host}}"});
+    Engine::find(name, own_environment()).ask({"ps", "--quiet"});
     return "";
   } catch (const Error& error) {
-    const std::string words = error.what();
-    return words.find("template") != std::string::npos ? "" : words;
+    return error.what();
   }
 }
 
