@@ -40,7 +40,7 @@ class ContainedRun {
     for (int tries = 1;; ++tries) {
       run_engine();
       if (auto ending = read_ending(agent_.job_directory)) {
-        return *std::move(ending);
+        return told_apart(*std::move(ending));
       }
       if (ending_early_ || tries == most_tries || !name_is_taken()) {
         break;
@@ -179,6 +179,17 @@ class ContainedRun {
       }
       std::this_thread::sleep_for(look_interval);
     }
+  }
+
+  // Who asked the agent inside to end was not this one: `docker stop`, or an engine that was stopped.
+  Ending told_apart(Ending ending) const {
+    if (ending.cancelled && !ending_early_) {
+      agent_.note("the container was stopped by somebody else");
+      ending.cancelled = false;
+      ending.exit_code = -1;
+      ending.signal = SIGTERM;
+    }
+    return ending;
   }
 
   // There is no word of the agent inside.

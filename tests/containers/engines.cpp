@@ -42,9 +42,19 @@ done
 tar -c -f "$root.tar" -C "$root" .
 )sh";
 
+#ifdef MLPIPE_SANITIZED
+constexpr bool agent_is_not_static = true;
+#else
+constexpr bool agent_is_not_static = false;
+#endif
+
 class JobsImage {
  public:
   explicit JobsImage(EngineKind kind) {
+    if (agent_is_not_static) {
+      found_.why_not = "the agent of this build, with sanitizers, runs in no other image than this machine";
+      return;
+    }
     try {
       found_.engine = Engine::find(name_of(kind), engine_environment());
       found_.engine->ask({"info"});
@@ -78,6 +88,7 @@ class JobsImage {
     name_ = fmt::format("mlpipe-test-jobs:{}", ::getpid());
     engine.ask({"import", (folder_.path() / "root.tar").string(), name_});
     found_.image = engine.image_id(name_).value();
+    found_.image_name = name_;
   }
 
   TemporaryDirectory folder_;
@@ -94,6 +105,14 @@ const FoundEngine& found_engine(EngineKind kind) {
   }
   static const JobsImage image(kind);
   return image.found();
+}
+
+std::string name_of(Place place) {
+  return place == Place::here ? "Here" : place == Place::docker ? "Docker" : "Podman";
+}
+
+const FoundEngine& engine_of(Place place) {
+  return found_engine(place == Place::docker ? EngineKind::docker : EngineKind::podman);
 }
 
 const std::vector<std::string>& jobs_image_programs() {

@@ -16,12 +16,6 @@ namespace {
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
-enum class Place { here, docker, podman };
-
-std::string name_of(Place place) {
-  return place == Place::here ? "Here" : place == Place::docker ? "Docker" : "Podman";
-}
-
 class JobTest : public AgentTest, public testing::WithParamInterface<Place> {
  protected:
   void SetUp() override {
@@ -34,9 +28,7 @@ class JobTest : public AgentTest, public testing::WithParamInterface<Place> {
   }
 
   static bool contained() { return GetParam() != Place::here; }
-  static const FoundEngine& found() {
-    return found_engine(GetParam() == Place::docker ? EngineKind::docker : EngineKind::podman);
-  }
+  static const FoundEngine& found() { return engine_of(GetParam()); }
   static const Engine& engine() { return *found().engine; }
 
   // Where the job's folder is for the job.
@@ -362,6 +354,20 @@ TEST_P(ContainerJobTest, IsLostWhenTheEnginesProgramIsKilled) {
   EXPECT_EQ(ended.signal, SIGKILL);
   EXPECT_NE(log().find("the container ended without a word"), std::string::npos) << log();
   EXPECT_FALSE(still_beats("own"));
+  EXPECT_FALSE(container_is_there());
+}
+
+TEST_P(ContainerJobTest, IsKilledByWhoStopsItsContainer) {
+  start(job("echo > up; sleep 1000"));
+  line_of("up");
+  engine().ask({"stop", container_name()});
+  const Ending ended = ending();
+  EXPECT_EQ(describe(ended), "killed by signal 15 (Terminated)");
+  EXPECT_FALSE(ended.cancelled);
+  start(job("echo > up2; sleep 1000"));
+  line_of("up2");
+  engine().ask({"kill", container_name()});
+  EXPECT_EQ(ending().signal, SIGKILL);
   EXPECT_FALSE(container_is_there());
 }
 
