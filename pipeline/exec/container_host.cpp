@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cctype>
-#include <nlohmann/json.hpp>
 
 #include "pipeline/base/digest.hpp"
 #include "pipeline/base/error.hpp"
@@ -100,16 +99,6 @@ JobContainer container_of(const Step& step, const ContainerHost& host, const std
   run.cpu = step.resources.cpu;
   run.gpus = gpus;
   return container;
-}
-
-std::string image_id_in(const fs::path& file) {
-  constexpr std::uint64_t largest = std::uint64_t{1} << 20U;
-  const nlohmann::json json = nlohmann::json::parse(read_file(file, largest), nullptr, false);
-  const auto id = json.is_object() ? json.find("id") : json.end();
-  if (!json.is_object() || id == json.end() || !id->is_string()) {
-    throw Error(fmt::format("{} names no image", file.string()));
-  }
-  return id->get<std::string>();
 }
 
 }  // namespace mlpipe

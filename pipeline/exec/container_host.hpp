@@ -27,7 +27,4 @@ struct ContainerHost {
 JobContainer container_of(const Step& step, const ContainerHost& host, const std::string& image_id,
                           const std::vector<std::string>& gpus, const std::filesystem::path& job_directory);
 
-// The id in the file that an image step yields.
-std::string image_id_in(const std::filesystem::path& file);
-
 }  // namespace mlpipe

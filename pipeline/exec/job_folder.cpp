@@ -1,19 +1,18 @@
 #include "pipeline/exec/job_folder.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/fs.h>
-#include <sys/ioctl.h>
-#include <sys/sendfile.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
+#include <cctype>
 #include <cstdlib>
 
 #include "pipeline/base/crash_point.hpp"
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/text.hpp"
+#include "pipeline/container/engine.hpp"
+#include "pipeline/exec/clone_file.hpp"
+#include "pipeline/exec/engine_images.hpp"
+#include "pipeline/exec/image_files.hpp"
 #include "pipeline/plan/derivation.hpp"
 
 namespace mlpipe {
@@ -22,25 +21,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* training_file = ".mlpipe-train.json";
-
-// Shares the bytes until one side changes where the file system can do that; copies them elsewhere.
-void clone_file(const fs::path& from, const fs::path& to, mode_t mode) {
-  const FileDescriptor source = open_file(from, O_RDONLY);
-  const FileDescriptor target = open_file(to, O_WRONLY | O_CREAT | O_EXCL, mode);
-  if (::fchmod(target.get(), mode) != 0) {
-    throw_errno(fmt::format("changing the mode of {}", to.string()));
-  }
-  if (::ioctl(target.get(), FICLONE, source.get()) == 0) {
-    return;
-  }
-  constexpr std::size_t at_once = std::size_t{1} << 30U;
-  ssize_t count = 0;
-  while ((count = ::sendfile(target.get(), source.get(), nullptr, at_once)) != 0) {
-    if (count < 0 && errno != EINTR) {
-      throw_errno(fmt::format("copying {} to {}", from.string(), to.string()));
-    }
-  }
-}
 
 void bring_dependencies(const Spec& spec, const Step& step, const Snapshot& snapshot, const Store& store,
                         const fs::path& work) {
@@ -137,8 +117,8 @@ void prepare_container(const Plan& plan, const Step& step, const Store& store, c
   if (!host) {
     throw Error("no container engine was looked for");
   }
-  const Output image = plan.find(step.image->step)->outputs(step.image->out).front();
-  job.container = container_of(step, *host, image_id_in(store.blobs().path_of(image)), gpus, directory);
+  const Result& image = plan.find(step.image->step)->chosen.front();
+  job.container = container_of(step, *host, image_of(image, store.blobs()).id, gpus, directory);
   const fs::path inside = folder_in_container;
   job.work_directory = inside / "work";
   std::vector<Mount>& mounts = job.container->run.mounts;
@@ -164,6 +144,63 @@ Programs programs_of_images() {
   Programs programs;
   programs.train = "mlpipe-train";
   return programs;
+}
+
+// A part of an image's name: lower-case letters and digits, "-" within.
+std::string name_part(std::string_view text) {
+  std::string part;
+  for (const char c : text) {
+    const bool fits = std::isalnum(static_cast<unsigned char>(c)) != 0;
+    part += fits ? static_cast<char>(std::tolower(static_cast<unsigned char>(c))) : '-';
+  }
+  const std::size_t first = part.find_first_not_of('-');
+  return first == std::string::npos ? "x" : part.substr(first, part.find_last_not_of('-') - first + 1);
+}
+
+std::vector<std::string> image_arguments(const ImageSpec& image, const Spec& spec, const Programs& programs,
+                                         const Engine& engine) {
+  std::vector<std::string> arguments = {programs.image.string()};
+  const auto add = [&](const char* option, const std::string& value) {
+    if (!value.empty()) {
+      arguments.insert(arguments.end(), {option, value});
+    }
+  };
+  if (image.kind == ImageSpec::Kind::reference) {
+    arguments.emplace_back("reference");
+    add("--reference", image.reference);
+  } else {
+    arguments.emplace_back("build");
+    add("--dockerfile", "Dockerfile");
+    add("--context", "context");
+    add("--name", fmt::format("mlpipe/{}/{}", name_part(spec.name), name_part(image.name)));
+    add("--label", "mlpipe.project=" + spec.name);
+    add("--target", image.target);
+    for (const auto& [name, value] : image.args) {
+      add("--build-arg", fmt::format("{}={}", name, value));
+    }
+    for (const SecretVariable& secret : image.secrets) {
+      add("--secret", fmt::format("id={0},env={0}", secret.variable));
+    }
+  }
+  add("--engine", engine.name());
+  add("--platform", image.platform);
+  add("--output", "image");
+  add("--bases", "bases");
+  return arguments;
+}
+
+// The job of an image: what it is built from in its folder, and what tells it where the engine is.
+void prepare_image(const ImageSpec& image, const Spec& spec, const Snapshot& snapshot,
+                   const Programs& programs, const Store& store, const fs::path& work, Job& job) {
+  const Engine engine = Engine::find("", own_environment());
+  if (image.kind != ImageSpec::Kind::reference) {
+    FileHashes hashes(&store.database());
+    bring_image_files(image, spec.project, snapshot.images.at(image.name), hashes, work);
+  }
+  job.arguments = image_arguments(image, spec, programs, engine);
+  for (const auto& [name, value] : engine.environment()) {
+    job.environment.emplace(name, value);
+  }
 }
 
 std::vector<std::string> arguments_of(const Step& step, const Snapshot& snapshot, const Programs& programs,
@@ -228,7 +265,11 @@ PreparedJob prepare_job(const Spec& spec, const Plan& plan, const PlannedStep& p
   for (const std::string& out : step.outs) {
     fs::create_directories((work / out).parent_path());
   }
-  job.arguments = arguments_of(step, snapshot, contained ? programs_of_images() : programs, work);
+  if (const auto* image = std::get_if<ImageAction>(&step.action)) {
+    prepare_image(image->image, spec, snapshot, programs, store, work, job);
+  } else {
+    job.arguments = arguments_of(step, snapshot, contained ? programs_of_images() : programs, work);
+  }
   for (const SecretVariable& secret : step.secrets) {
     job.secret_variables.push_back(secret.variable);
   }

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "pipeline/base/text.hpp"
+#include "pipeline/exec/image_files.hpp"
 #include "pipeline/exec/tool_identity.hpp"
 #include "pipeline/plan/derivation.hpp"
 #include "pipeline/store/dependencies.hpp"
@@ -82,7 +83,8 @@ void hash_dependencies(const fs::path& project, FileHashes& hashes,
 }
 
 Snapshot take_snapshot(const Spec& spec, const Programs& programs, FileHashes& hashes,
-                       const ResultSource& results, WatchedDependencies* watched) {
+                       const ResultSource& results, WatchedDependencies* watched,
+                       std::vector<Watched>* watched_images) {
   Snapshot snapshot;
   snapshot.results = &results;
   snapshot.tools = find_tools(programs, hashes);
@@ -107,6 +109,7 @@ Snapshot take_snapshot(const Spec& spec, const Programs& programs, FileHashes& h
     }
   }
   find_tools_of_steps(spec, hashes, snapshot, diagnostics);
+  look_at_images(spec, hashes, snapshot, watched_images, diagnostics);
   diagnostics.throw_if_any();
   hash_dependencies(spec.project, hashes, snapshot.dependencies);
   return snapshot;

@@ -3,9 +3,6 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "pipeline/base/error.hpp"
-#include "pipeline/base/file.hpp"
-
 namespace mlpipe {
 namespace {
 
@@ -57,17 +54,6 @@ TEST(ContainerHost, RunsJobsAsTheCallingUserWhateverTheEngineRunsAs) {
   EXPECT_EQ(run_on(EngineKind::podman, true).user, own_ids());
   EXPECT_TRUE(run_on(EngineKind::podman, true).keep_user_namespace);
   EXPECT_FALSE(run_on(EngineKind::podman, false).keep_user_namespace);
-}
-
-TEST(ContainerHost, ReadsTheIdOfAnImage) {
-  const TemporaryDirectory folder;
-  const std::filesystem::path file = folder.path() / "image";
-  write_file_atomically(file, R"({"id": "sha256:3f", "name": "jobs"})");
-  EXPECT_EQ(image_id_in(file), "sha256:3f");
-  for (const char* text : {"", "[]", "{}", R"({"id": 3})"}) {
-    write_file_atomically(file, text);
-    EXPECT_THROW(image_id_in(file), Error) << text;
-  }
 }
 
 }  // namespace
