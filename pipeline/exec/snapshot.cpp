@@ -35,7 +35,7 @@ std::string hint_for_missing(const fs::path& project, const std::string& path) {
 
 void require_programs(const Spec& spec, const Tools& tools) {
   const bool trains = std::any_of(spec.steps.begin(), spec.steps.end(), [](const Step& step) {
-    return std::holds_alternative<TrainAction>(step.action);
+    return std::holds_alternative<TrainAction>(step.action) && step.runs_on == RunsOn::local;
   });
   if (trains && tools.trainer.empty()) {
     throw Error("mlpipe-train is not installed beside mlpipe, and a step trains with it",
@@ -45,6 +45,9 @@ void require_programs(const Spec& spec, const Tools& tools) {
 
 void find_tools_of_steps(const Spec& spec, FileHashes& hashes, Snapshot& snapshot, Diagnostics& diagnostics) {
   for (const Step& step : spec.steps) {
+    if (step.runs_on == RunsOn::container) {
+      continue;  // its image has them
+    }
     for (const Tool& tool : step.tools) {
       const ToolPlace place = place_of(step, tool);
       if (snapshot.programs.contains(place)) {

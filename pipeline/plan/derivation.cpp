@@ -90,7 +90,9 @@ void add_action(const Step& step, const Snapshot& snapshot, Recipe& recipe) {
     if (train->config.find("threads") == nullptr) {
       recipe.add("threads", "", std::to_string(threads_of(step, tools)));
     }
-    recipe.add("tool", "mlpipe-train", tools.trainer);
+    if (step.runs_on == RunsOn::local) {  // else the image has it
+      recipe.add("tool", "mlpipe-train", tools.trainer);
+    }
     return;
   }
   const auto& run = std::get<RunAction>(step.action);
@@ -130,7 +132,7 @@ Recipe recipe_of(const Step& step, const Snapshot& snapshot, const InputName& in
   for (const SecretVariable& secret : step.secrets) {
     recipe.add("secret", secret.variable, "secret:" + secret.secret);
   }
-  for (const Tool& tool : step.tools) {
+  for (const Tool& tool : step.runs_on == RunsOn::local ? step.tools : std::vector<Tool>{}) {
     const auto found = snapshot.programs.find(place_of(step, tool));
     recipe.add("tool", tool.name, found == snapshot.programs.end() ? "" : found->second);
   }
