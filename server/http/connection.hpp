@@ -35,7 +35,8 @@ struct ConnectionScope {
 };
 
 // One connection: a request is read, answered, the answer sent, and then the next one, each step an
-// asynchronous operation on the socket's strand, which keeps the connection alive. Made by make_shared.
+// asynchronous operation on the socket's strand, which keeps the connection alive. While a request is
+// answered and sent, the beginning of the next one may be read already. Made by make_shared.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   // on_end is called once, when the socket has been closed. Without `tls` the connection is not encrypted.
@@ -96,9 +97,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::beast::flat_buffer received_;
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
   bool header_seen_ = false;
-  bool reading_ = false;      // into received_, which must stay where it is then
-  bool client_left_ = false;  // nothing more will come
-  bool sending_ended_ = false;
+  bool reading_ = false;                          // into received_, which must stay where it is then
+  bool client_left_ = false;                      // nothing more will come
+  bool sending_ended_ = false;                    // so that what still comes may be dropped
   std::optional<std::stop_source> cancellation_;  // of the request that is being answered
   std::uint64_t request_number_ = 0;              // so that an answer that comes too late answers no other
   Message message_;
