@@ -27,17 +27,19 @@ const std::vector<Layer>& layers() {
   static const std::vector<Layer> table = [] {
     std::vector<Layer> layers;
     Folders left;
-    for (const std::string name :
-         {"base", "model", "spec", "plan", "store", "agent", "exec", "registry", "deploy", "run", "cli"}) {
+    for (const std::string name : {"base", "container", "model", "spec", "plan", "store", "agent", "exec",
+                                   "registry", "deploy", "run", "cli"}) {
       layers.push_back({"pipeline/" + name, left});
       left.push_back("pipeline/" + name);
     }
     const auto agent = std::find_if(layers.begin(), layers.end(),
                                     [](const Layer& layer) { return layer.folder == "pipeline/agent"; });
-    agent->may_include = {"pipeline/base"};  // it goes into every container: as little as can be
+    agent->may_include = {"pipeline/base",
+                          "pipeline/container"};  // it goes into every container: as little as can be
     const Layer others[] = {
         {"pipeline/fetch", {"pipeline/base"}},
         {"pipeline/archive", {"pipeline/base"}},
+        {"pipeline/image", {"pipeline/base", "pipeline/container"}},
         {"trainer/network", {"pipeline/base", "pipeline/model"}},
         {"trainer/image", {"pipeline/base", "pipeline/model"}},
         {"trainer/data", {"pipeline/base", "pipeline/model", "trainer/image"}},
@@ -87,7 +89,7 @@ const std::vector<Wrapper>& wrappers() {
       {"sqlite3.h", {"pipeline/store/database.hpp", "pipeline/store/database.cpp"}},
       {"curl/", {"pipeline/fetch/download.cpp"}},
       {"CLI/",
-       {"pipeline/cli/command_line.cpp", "pipeline/fetch/main.cpp", "trainer/main.cpp", "trainer/summary.cpp",
+       {"pipeline/cli/command_line.cpp", "pipeline/fetch/main.cpp", "pipeline/image/main.cpp", "trainer/main.cpp", "trainer/summary.cpp",
         "server/options.cpp"}},
       {"archive", {"trainer/data/npz.cpp", "pipeline/archive/archive.cpp"}},
       {"csv.h", {"trainer/data/csv.cpp"}},
