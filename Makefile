@@ -22,6 +22,18 @@ build: deps  ## everything, into build/release
 deps:
 	scripts/install-deps
 
+asan: deps  ## build everything with AddressSanitizer and UBSan into build/asan, and run every test
+	$(call sanitized,asan)
+
+tsan: deps  ## the same with ThreadSanitizer, into build/tsan
+	$(call sanitized,tsan)
+
+define sanitized
+cmake --preset $(1)
+cmake --build --preset $(1) --parallel $(JOBS)
+ctest --preset $(1) --parallel $(JOBS) $(CTEST_FLAGS)
+endef
+
 bench: build  ## run every benchmark in bench/
 	@for script in bench/*; do if [ -f "$$script" ] && [ -x "$$script" ]; then echo "== $$script"; "$$script" || exit 1; fi; done
 
@@ -47,4 +59,4 @@ install: build  ## programs into PREFIX/bin: make install PREFIX=dir
 clean:  ## remove everything that was built
 	rm -rf build
 
-.PHONY: help demo test test-containers build deps bench fuzz format lint install clean
+.PHONY: help demo test test-containers build deps asan tsan bench fuzz format lint install clean

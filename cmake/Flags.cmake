@@ -13,6 +13,10 @@ add_library(mlpipe_warnings INTERFACE)
 target_compile_options(mlpipe_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
   -Woverloaded-virtual -Werror
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)  # g++ 12 reports it wrongly inside std::string (GCC bug 105651)
+if(MLPIPE_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # With sanitizers it sees it wrongly in its own <regex> and in libtorch's headers.
+  target_compile_options(mlpipe_warnings INTERFACE -Wno-maybe-uninitialized)
+endif()
 
 # One static library for each layer: mlpipe_layer(base SOURCES a.cpp LINK OpenSSL::Crypto)
 function(mlpipe_layer name)
