@@ -19,6 +19,21 @@ void require_finite(std::span<const float> scores, std::size_t labels) {
   }
 }
 
+// Whether it was for the client to avoid.
+bool is_client_fault(const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const RequestCancelled&) {
+    return true;
+  } catch (const DeadlineExceeded&) {
+    return true;
+  } catch (const UnscorableExample&) {
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
 }  // namespace
 
 UnscorableExample::UnscorableExample(std::size_t index)
@@ -46,6 +61,7 @@ void Batcher::submit(InferenceTask task) {
     is_full = !fits();
     if (is_full) {
       ++counts_.failures;
+      ++counts_.errors;
     } else {
       counts_.waiting += task.count;
       queue_.push_back({std::move(task), EngineClock::now()});
@@ -247,12 +263,16 @@ std::vector<float> Batcher::compute_pieces(std::span<const float> rows, std::siz
 }
 
 void Batcher::finish(Waiting& waiting, std::exception_ptr failure, Inference inference) {
+  const bool is_error = failure && !is_client_fault(failure);
   {
     const std::lock_guard lock(mutex_);
     ++(failure ? counts_.failures : counts_.requests);
+    counts_.errors += is_error ? 1 : 0;
     counts_.queued += inference.queued;
     if (!failure) {
-      counts_.answering += EngineClock::now() - waiting.since;
+      const std::chrono::nanoseconds latency = EngineClock::now() - waiting.since;
+      counts_.answering += latency;
+      counts_.latencies.add(latency);
       counts_.last_answer = std::chrono::system_clock::now();
     }
   }

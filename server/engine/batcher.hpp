@@ -15,6 +15,7 @@
 
 #include "pipeline/base/error.hpp"
 #include "server/engine/executor.hpp"
+#include "server/engine/latencies.hpp"
 
 namespace mlpipe {
 
@@ -76,6 +77,7 @@ struct InferenceTask {
 struct BatchCounts {
   std::uint64_t requests = 0;    // answered
   std::uint64_t failures = 0;    // not, for whatever reason
+  std::uint64_t errors = 0;      // of them: for a reason that was not the client's
   std::uint64_t examples = 0;    // computed
   std::uint64_t executions = 0;  // forward calls
   std::chrono::nanoseconds queued{0};
@@ -83,6 +85,7 @@ struct BatchCounts {
   std::chrono::nanoseconds answering{0};  // from the request to its scores
   std::size_t waiting = 0;                // examples in the queue now
   std::chrono::system_clock::time_point last_answer = {};
+  Latencies latencies = {};  // of what was answered, from the request to its scores
 };
 
 // The bounded queue of one model version, and what makes batches of it. It conserves work: an instance that

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,9 +46,15 @@ struct ServedModel {
     double weight = 0;   // its share of what names no version, relative to the others
     double balance = 0;  // of the sharing out: what it is owed
   };
+  // Weights that hold until somebody fails to renew them in time.
+  struct Lease {
+    std::chrono::steady_clock::time_point until;
+    std::map<std::string, double> before;  // the weights that come back then, by label
+  };
   std::string name;
   std::vector<Version> versions;               // in the order of their loading
   std::map<std::string, std::string> aliases;  // name → label; "latest" is always the one loaded last
+  std::optional<Lease> lease;
 
   // The one with the largest weight, the latest of equals.
   const std::shared_ptr<const ModelVersion>& main() const;
@@ -100,9 +107,11 @@ class Engine {
   // Throws UnknownModel.
   void unload(const std::string& model, const std::string& label);
 
-  // How what names no version is shared out: a weight, from 0, for each label; others get none. Throws
-  // UnknownModel, and UsageError when no weight is more than 0.
-  void set_weights(const std::string& model, const std::map<std::string, double>& weights);
+  // How what names no version is shared out: a weight, from 0, for each label; others get none. With a
+  // `lease` it is so for that long, unless it is set again meanwhile; then what was before the first lease
+  // comes back. Throws UnknownModel, and UsageError when no weight is more than 0.
+  void set_weights(const std::string& model, const std::map<std::string, double>& weights,
+                   std::optional<std::chrono::milliseconds> lease = std::nullopt);
 
   // A movable name for a loaded version. Throws UnknownModel, and UsageError for "latest".
   void set_alias(const std::string& model, const std::string& alias, const std::string& label);
