@@ -58,16 +58,12 @@ RUN cp -r /program/usr/local/. /usr/local/ \
  && printf 'mlpipe:x:65532:65532::/tmp:/usr/sbin/nologin\n' > /system/etc/passwd \
  && printf 'mlpipe:x:65532:\n' > /system/etc/group
 
-FROM ${RUNTIME_BASE} AS runtime-cpu
-ENV NVIDIA_VISIBLE_DEVICES=void
-
-FROM ${RUNTIME_BASE} AS runtime-cuda
-ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
-
-FROM runtime-${DEVICE}
+FROM ${RUNTIME_BASE}
 COPY --from=loaded /runtime/ /
 COPY --from=build /system/ /
 COPY --from=build /program/ /
+# No GPU but for who asks for one, also where NVIDIA's runtime is the default.
+ENV NVIDIA_VISIBLE_DEVICES=void NVIDIA_DRIVER_CAPABILITIES=compute,utility
 # What the server is told by its environment, its health check is told too. An option of the command line comes before.
 ENV MLPIPE_SERVE_OPTION_MODEL=/model \
     MLPIPE_SERVE_OPTION_HOST=0.0.0.0 \

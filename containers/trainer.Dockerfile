@@ -63,16 +63,12 @@ RUN cp -r /program/usr/local/. /usr/local/ \
  && mkdir -p /system/etc/ssl/certs \
  && cp /etc/ssl/certs/ca-certificates.crt /system/etc/ssl/certs/
 
-FROM ${RUNTIME_BASE} AS runtime-cpu
-ENV NVIDIA_VISIBLE_DEVICES=void
-
-FROM ${RUNTIME_BASE} AS runtime-cuda
-ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
-
-FROM runtime-${DEVICE}
+FROM ${RUNTIME_BASE}
 COPY --from=loaded /runtime/ /
 COPY --from=build /system/ /
 COPY --from=build /program/ /
+# No GPU but for who asks for one, also where NVIDIA's runtime is the default.
+ENV NVIDIA_VISIBLE_DEVICES=void NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER 65532:65532
 STOPSIGNAL SIGTERM
 HEALTHCHECK NONE
