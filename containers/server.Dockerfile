@@ -22,7 +22,10 @@ RUN mkdir -p /runtime/usr/local/lib/mlpipe \
  && cd "$MLPIPE_LIBTORCH_DIR" \
  && /source/scripts/install-libtorch --device "$DEVICE" --files \
     | xargs cp --parents --no-dereference --no-preserve=timestamps -t /runtime/usr/local/lib/mlpipe \
- && find /runtime/usr/local/lib/mlpipe/torch -type f -exec strip --strip-unneeded '{}' +
+ && find /runtime/usr/local/lib/mlpipe/torch -type f -exec strip --strip-unneeded '{}' + \
+ && mkdir -p /runtime/usr/share/doc/libtorch \
+ && find . -path './*.dist-info/*' -type f \( -iname 'licen*' -o -name NOTICE \) | LC_ALL=C sort \
+    | xargs tail -n +1 | gzip -n > /runtime/usr/share/doc/libtorch/copyright.gz
 
 FROM libtorch AS dependencies
 COPY scripts/install-deps /source/scripts/
