@@ -12,7 +12,7 @@
 
 namespace mlpipe {
 
-Events::Events(const std::filesystem::path& job_directory) : control_(job_directory) {
+Events::Events(ControlLines control) : control_(std::move(control)) {
   sigset_t signals;
   sigemptyset(&signals);
   for (const int signal : {SIGCHLD, SIGTERM, SIGINT}) {
@@ -48,6 +48,9 @@ Events::Happened Events::wait(std::optional<Clock::time_point> deadline, std::sp
     if (line.starts_with("replace ")) {
       happened.replace_request = line.substr(line.find(' ') + 1);
     }
+  }
+  if (control_.ended()) {
+    throw Abandoned();
   }
   return happened;
 }

@@ -39,6 +39,7 @@ const std::vector<Layer>& layers() {
     const Layer others[] = {
         {"pipeline/fetch", {"pipeline/base"}},
         {"pipeline/archive", {"pipeline/base"}},
+        {"pipeline/image", {"pipeline/base", "pipeline/container"}},
         {"trainer/network", {"pipeline/base", "pipeline/model"}},
         {"trainer/image", {"pipeline/base", "pipeline/model"}},
         {"trainer/data", {"pipeline/base", "pipeline/model", "trainer/image"}},
@@ -87,7 +88,7 @@ const std::vector<Wrapper>& wrappers() {
       {"sqlite3.h", {"pipeline/store/database.hpp", "pipeline/store/database.cpp"}},
       {"curl/", {"pipeline/fetch/download.cpp"}},
       {"CLI/",
-       {"pipeline/cli/command_line.cpp", "pipeline/fetch/main.cpp", "trainer/main.cpp", "trainer/summary.cpp",
+       {"pipeline/cli/command_line.cpp", "pipeline/fetch/main.cpp", "pipeline/image/main.cpp", "trainer/main.cpp", "trainer/summary.cpp",
         "server/options.cpp"}},
       {"archive", {"trainer/data/npz.cpp", "pipeline/archive/archive.cpp"}},
       {"csv.h", {"trainer/data/csv.cpp"}},
