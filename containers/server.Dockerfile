@@ -22,7 +22,10 @@ RUN mkdir -p /runtime/usr/local/lib/mlpipe \
  && cd "$MLPIPE_LIBTORCH_DIR" \
  && /source/scripts/install-libtorch --device "$DEVICE" --files \
     | xargs cp --parents --no-dereference --no-preserve=timestamps -t /runtime/usr/local/lib/mlpipe \
- && find /runtime/usr/local/lib/mlpipe/torch -type f -exec strip --strip-unneeded '{}' +
+ && find /runtime/usr/local/lib/mlpipe/torch -type f -exec strip --strip-unneeded '{}' + \
+ && mkdir -p /runtime/usr/share/doc/libtorch \
+ && find . -path './*.dist-info/*' -type f \( -iname 'licen*' -o -name NOTICE \) | LC_ALL=C sort \
+    | xargs tail -n +1 | gzip -n > /runtime/usr/share/doc/libtorch/copyright.gz
 
 FROM libtorch AS dependencies
 COPY scripts/install-deps /source/scripts/
@@ -58,16 +61,12 @@ RUN cp -r /program/usr/local/. /usr/local/ \
  && printf 'mlpipe:x:65532:65532::/tmp:/usr/sbin/nologin\n' > /system/etc/passwd \
  && printf 'mlpipe:x:65532:\n' > /system/etc/group
 
-FROM ${RUNTIME_BASE} AS runtime-cpu
-ENV NVIDIA_VISIBLE_DEVICES=void
-
-FROM ${RUNTIME_BASE} AS runtime-cuda
-ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
-
-FROM runtime-${DEVICE}
+FROM ${RUNTIME_BASE}
 COPY --from=loaded /runtime/ /
 COPY --from=build /system/ /
 COPY --from=build /program/ /
+# No GPU but for who asks for one, also where NVIDIA's runtime is the default.
+ENV NVIDIA_VISIBLE_DEVICES=void NVIDIA_DRIVER_CAPABILITIES=compute,utility
 # What the server is told by its environment, its health check is told too. An option of the command line comes before.
 ENV MLPIPE_SERVE_OPTION_MODEL=/model \
     MLPIPE_SERVE_OPTION_HOST=0.0.0.0 \

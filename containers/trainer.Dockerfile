@@ -26,7 +26,10 @@ RUN mkdir -p /runtime/usr/local/lib/mlpipe \
  && cd "$MLPIPE_LIBTORCH_DIR" \
  && /source/scripts/install-libtorch --device "$DEVICE" --files \
     | xargs cp --parents --no-dereference --no-preserve=timestamps -t /runtime/usr/local/lib/mlpipe \
- && find /runtime/usr/local/lib/mlpipe/torch -type f -exec strip --strip-unneeded '{}' +
+ && find /runtime/usr/local/lib/mlpipe/torch -type f -exec strip --strip-unneeded '{}' + \
+ && mkdir -p /runtime/usr/share/doc/libtorch \
+ && find . -path './*.dist-info/*' -type f \( -iname 'licen*' -o -name NOTICE \) | LC_ALL=C sort \
+    | xargs tail -n +1 | gzip -n > /runtime/usr/share/doc/libtorch/copyright.gz
 
 FROM libtorch AS dependencies
 COPY scripts/install-deps /source/scripts/
@@ -63,16 +66,12 @@ RUN cp -r /program/usr/local/. /usr/local/ \
  && mkdir -p /system/etc/ssl/certs \
  && cp /etc/ssl/certs/ca-certificates.crt /system/etc/ssl/certs/
 
-FROM ${RUNTIME_BASE} AS runtime-cpu
-ENV NVIDIA_VISIBLE_DEVICES=void
-
-FROM ${RUNTIME_BASE} AS runtime-cuda
-ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
-
-FROM runtime-${DEVICE}
+FROM ${RUNTIME_BASE}
 COPY --from=loaded /runtime/ /
 COPY --from=build /system/ /
 COPY --from=build /program/ /
+# No GPU but for who asks for one, also where NVIDIA's runtime is the default.
+ENV NVIDIA_VISIBLE_DEVICES=void NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER 65532:65532
 STOPSIGNAL SIGTERM
 HEALTHCHECK NONE
