@@ -221,6 +221,7 @@ void Connection::answer() {
   Request request = request_from(parser_->release());
   cancellation_.emplace();
   request.cancelled = cancellation_->get_token();
+  request.record = record_ = std::make_shared<RequestRecord>();
   const std::uint64_t number = ++request_number_;
   const Respond respond = [self = shared_from_this(), number, version, keep_alive,
                            head_only](Response response) {
@@ -237,7 +238,7 @@ void Connection::answer() {
   try {
     scope_.handler.answer(std::move(request), respond);
   } catch (const std::exception& failure) {
-    respond(scope_.handler.refuse(500, failure.what()));
+    respond(scope_.handler.refuse(500, failure.what(), record_.get()));
   }
   if (phase_ == Phase::answering) {
     read_ahead();
@@ -260,11 +261,12 @@ void Connection::give_up() {
 
 void Connection::refuse(int status, const std::string& why) {
   constexpr unsigned http_1_1 = 11;
-  send(scope_.handler.refuse(status, why), http_1_1, false, false);
+  send(scope_.handler.refuse(status, why, record_.get()), http_1_1, false, false);
 }
 
 void Connection::send(Response response, unsigned version, bool keep_alive, bool head_only) {
   hold(0);  // the request is no longer held
+  record_ = nullptr;
   enter(Phase::sending);
   const bool try_later = asks_to_try_later(response);
   message_ = Message(static_cast<http::status>(response.status), version);

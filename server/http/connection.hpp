@@ -101,6 +101,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool client_left_ = false;                      // nothing more will come
   bool sending_ended_ = false;                    // so that what still comes may be dropped
   std::optional<std::stop_source> cancellation_;  // of the request that is being answered
+  std::shared_ptr<RequestRecord> record_;         // of that request; null while none is being answered
   std::uint64_t request_number_ = 0;              // so that an answer that comes too late answers no other
   Message message_;
   std::size_t held_ = 0;

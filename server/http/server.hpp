@@ -35,9 +35,9 @@ struct HttpHandler {
   // Gives the answer to `respond`, at once or later, from any thread. Runs on a thread of the transport: what
   // waits in it keeps other connections waiting.
   std::function<void(Request, Respond)> answer;
-  // The answer to what never became a request: malformed, too large, too slow; and the 500 when `answer`
-  // throws.
-  std::function<Response(int status, std::string_view why)> refuse;
+  // The answer to what never became a request: malformed, too large, too slow; and in place of the answer to
+  // a request, whose record it gets: 500 when `answer` throws, 504 when it takes too long.
+  std::function<Response(int status, std::string_view why, RequestRecord* request)> refuse;
 };
 
 // HTTP/1.1 over one listening socket: asynchronous connections with keep-alive and pipelining, read and

@@ -37,7 +37,7 @@ class Transport : public testing::Test {
                                                      respond(answer(request));
                                                    }
                                                  },
-                                                 [](int status, std::string_view why) {
+                                                 [](int status, std::string_view why, RequestRecord*) {
                                                    return Response{status, "text/plain", std::string(why)};
                                                  }},
                                      limits, threads);
@@ -400,7 +400,7 @@ TEST_F(Transport, StopServesWhatIsInTheQueueAlready) {
                     {[](const Request&, const Respond& respond) {
                        respond({200, "text/plain", "served"});
                      },
-                     [](int status, std::string_view) {
+                     [](int status, std::string_view, RequestRecord*) {
                        return Response{status, "text/plain", ""};
                      }},
                     {}, 2);
