@@ -24,7 +24,7 @@ class HealthProgram : public testing::Test {
         HttpHandler{[this](const Request& request, const Respond& respond) {
                       respond({request.path == "/v2/health/ready" ? status_.load() : 404, "text/plain", "x"});
                     },
-                    [](int status, std::string_view why) {
+                    [](int status, std::string_view why, RequestRecord*) {
                       return Response{status, "text/plain", std::string(why)};
                     }},
         HttpLimits{}, 1, tls);
