@@ -14,7 +14,8 @@ RUN /source/containers/collect-runtime /system /usr/sbin/nginx \
  && cp /usr/share/doc/nginx/copyright /system/usr/share/doc/nginx/ \
  && printf 'hosts: files dns\n' > /system/etc/nsswitch.conf \
  && printf 'mlpipe:x:65532:65532::/tmp:/usr/sbin/nologin\n' > /system/etc/passwd \
- && printf 'mlpipe:x:65532:\n' > /system/etc/group
+ && printf 'mlpipe:x:65532:\n' > /system/etc/group \
+ && find /system -exec touch --no-dereference --date=@0 '{}' +
 
 FROM ${RUNTIME_BASE}
 COPY --from=build /system/ /

@@ -13,7 +13,8 @@ ENV MLPIPE_LIBTORCH_DIR=/opt/libtorch-cpu
 COPY scripts/install-libtorch /source/scripts/
 RUN /source/scripts/install-libtorch
 
-# What programs load of it: the first layer of the image, and the same for the server and the trainer.
+# What programs load of it: the first layer of the image, so that a new server brings only what is its own. Times are
+# made equal everywhere: a layer is the same bytes whenever it is built.
 FROM libtorch AS loaded
 ARG DEVICE
 ENV MLPIPE_LIBTORCH_DIR=/opt/libtorch-${DEVICE}
@@ -25,7 +26,8 @@ RUN mkdir -p /runtime/usr/local/lib/mlpipe \
  && find /runtime/usr/local/lib/mlpipe/torch -type f -exec strip --strip-unneeded '{}' + \
  && mkdir -p /runtime/usr/share/doc/libtorch \
  && find . -path './*.dist-info/*' -type f \( -iname 'licen*' -o -name NOTICE \) | LC_ALL=C sort \
-    | xargs tail -n +1 | gzip -n > /runtime/usr/share/doc/libtorch/copyright.gz
+    | xargs tail -n +1 | gzip -n > /runtime/usr/share/doc/libtorch/copyright.gz \
+ && find /runtime -exec touch --no-dereference --date=@0 '{}' +
 
 FROM libtorch AS dependencies
 COPY scripts/install-deps /source/scripts/
@@ -59,7 +61,8 @@ RUN cp -r /program/usr/local/. /usr/local/ \
  && /source/containers/collect-runtime /system /usr/local/bin/mlpipe-serve /usr/local/bin/mlpipe-serve-health \
       /usr/local/lib/mlpipe/mlpipe-serve-grpc.so \
  && printf 'mlpipe:x:65532:65532::/tmp:/usr/sbin/nologin\n' > /system/etc/passwd \
- && printf 'mlpipe:x:65532:\n' > /system/etc/group
+ && printf 'mlpipe:x:65532:\n' > /system/etc/group \
+ && find /system /program -exec touch --no-dereference --date=@0 '{}' +
 
 FROM ${RUNTIME_BASE}
 COPY --from=loaded /runtime/ /

@@ -17,7 +17,8 @@ ENV MLPIPE_LIBTORCH_DIR=/opt/libtorch-cpu
 COPY scripts/install-libtorch /source/scripts/
 RUN /source/scripts/install-libtorch
 
-# What programs load of it: the first layer of the image, and the same for the server and the trainer.
+# What programs load of it: the first layer of the image, so that a new server brings only what is its own. Times are
+# made equal everywhere: a layer is the same bytes whenever it is built.
 FROM libtorch AS loaded
 ARG DEVICE
 ENV MLPIPE_LIBTORCH_DIR=/opt/libtorch-${DEVICE}
@@ -29,7 +30,8 @@ RUN mkdir -p /runtime/usr/local/lib/mlpipe \
  && find /runtime/usr/local/lib/mlpipe/torch -type f -exec strip --strip-unneeded '{}' + \
  && mkdir -p /runtime/usr/share/doc/libtorch \
  && find . -path './*.dist-info/*' -type f \( -iname 'licen*' -o -name NOTICE \) | LC_ALL=C sort \
-    | xargs tail -n +1 | gzip -n > /runtime/usr/share/doc/libtorch/copyright.gz
+    | xargs tail -n +1 | gzip -n > /runtime/usr/share/doc/libtorch/copyright.gz \
+ && find /runtime -exec touch --no-dereference --date=@0 '{}' +
 
 FROM libtorch AS dependencies
 COPY scripts/install-deps /source/scripts/
@@ -64,7 +66,8 @@ COPY --from=base /libraries /libraries
 RUN cp -r /program/usr/local/. /usr/local/ \
  && /source/containers/collect-runtime --without /libraries /system /usr/local/bin/mlpipe-train /usr/local/bin/mlpipe-fetch \
  && mkdir -p /system/etc/ssl/certs \
- && cp /etc/ssl/certs/ca-certificates.crt /system/etc/ssl/certs/
+ && cp /etc/ssl/certs/ca-certificates.crt /system/etc/ssl/certs/ \
+ && find /system /program -exec touch --no-dereference --date=@0 '{}' +
 
 FROM ${RUNTIME_BASE}
 COPY --from=loaded /runtime/ /
