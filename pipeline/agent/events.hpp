@@ -21,6 +21,8 @@ struct Abandoned {};
 class Events {
  public:
   explicit Events(ControlLines control);
+  // The writing end of a FIFO: once nobody reads there any more, nobody can ask for anything either.
+  void watch(FileDescriptor lifeline) { lifeline_ = std::move(lifeline); }
 
   struct Happened {
     bool end_requested = false;                  // "cancel", SIGTERM or SIGINT
@@ -32,6 +34,7 @@ class Events {
 
  private:
   ControlLines control_;
+  FileDescriptor lifeline_;
   FileDescriptor signals_;
 };
 

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "pipeline/agent/memory_kills.hpp"
@@ -28,6 +29,9 @@ int run_inside(const std::filesystem::path& job_directory) {
   block_signals();
   std::map<std::string, std::string> secrets = read_variables(STDIN_FILENO);
   Agent agent(job_directory, std::move(secrets), ControlLines(FileDescriptor(STDIN_FILENO)));
+  // The control of the agent outside: so this one also learns of its end when the engine does not tell.
+  agent.events.watch(FileDescriptor(
+      ::open((job_directory / "control").c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)));  // or none
   write_file_atomically(job_directory / "begun", "", 0644, Durability::later);
   try {
     write_ending(job_directory, ending_of(agent, [&] {

@@ -57,8 +57,16 @@ class ContainedRun {
  private:
   fs::path file(const char* name) const { return agent_.job_directory / name; }
   bool has_begun() const { return fs::exists(file("begun")); }
+  // What the engine's program said last of what went wrong.
   std::string words() const {
-    return std::string(trim(last_lines(read_file_if_exists(file("engine"), most_words).value_or(""), 5)));
+    const std::string said = read_file_if_exists(file("engine"), most_words).value_or("");
+    std::string found(trim(last_lines(trim(said), 1)));
+    for (const std::string& line : split(said, '\n')) {
+      if (line.starts_with("docker: ") || line.starts_with("Error: ")) {
+        found = line.substr(line.find(' ') + 1);
+      }
+    }
+    return found;
   }
   bool name_is_taken() const { return !has_begun() && words().find("already in use") != std::string::npos; }
 
@@ -201,9 +209,8 @@ class ContainedRun {
     }
     const std::string said = words();
     if (has_begun()) {
-      agent_.note(fmt::format("the container ended without a word of how its job fared; {} {}: {}",
-                              engine_.name(), describe(program_ending_),
-                              said.empty() ? "nothing more is known" : said));
+      agent_.note(fmt::format("{} ended before the job's container had ({}): {}", engine_.name(),
+                              describe(program_ending_), said.empty() ? "it did not say why" : said));
       ending.signal = SIGKILL;
       return ending;
     }

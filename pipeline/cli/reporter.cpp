@@ -322,6 +322,13 @@ void Reporter::rolling_out(const Release& release, const Effects&) {
   }
 }
 
+void Reporter::watched(const Release& release, int percent, const Traffic&) {
+  if (percent != shown_percent_) {
+    say(fmt::format("{} gets {} % of the traffic", release.label(), percent));
+    shown_percent_ = percent;
+  }
+}
+
 std::string summary_text(const RunReport& report, const Terminal& terminal) {
   std::string text;
   const Spec& spec = *report.spec;

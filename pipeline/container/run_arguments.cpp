@@ -20,9 +20,18 @@ std::string field(const std::string& key, const std::string& value) {
   return quoted + "\"";
 }
 
-std::string mount_field(const Mount& mount) {
-  return fmt::format("type=bind,{},{}{}", field("source", mount.source.string()),
-                     field("target", mount.target), mount.writable ? "" : ",readonly");
+// Podman reads no quotes in --mount before its version 5, and no colons within paths in --volume;
+// combinations of a matrix have commas in their names.
+void add_mount(const Mount& mount, EngineKind engine, std::vector<std::string>& arguments) {
+  const std::string source = mount.source.string();
+  if (engine == EngineKind::podman && (source + mount.target).find(':') == std::string::npos) {
+    arguments.insert(arguments.end(),
+                     {"--volume", fmt::format("{}:{}{}", source, mount.target, mount.writable ? "" : ":ro")});
+    return;
+  }
+  arguments.insert(arguments.end(), {"--mount", fmt::format("type=bind,{},{}{}", field("source", source),
+                                                            field("target", mount.target),
+                                                            mount.writable ? "" : ",readonly")});
 }
 
 void add_gpus(const ContainerRun& run, std::vector<std::string>& arguments) {
@@ -79,7 +88,7 @@ std::vector<std::string> run_arguments(const ContainerRun& run) {
     arguments.insert(arguments.end(), {"--label", fmt::format("{}={}", name, value)});
   }
   for (const Mount& mount : run.mounts) {
-    arguments.insert(arguments.end(), {"--mount", mount_field(mount)});
+    add_mount(mount, run.engine, arguments);
   }
   arguments.insert(arguments.end(), {"--workdir", "/", "--entrypoint", run.command.front(), run.image});
   arguments.insert(arguments.end(), run.command.begin() + 1, run.command.end());

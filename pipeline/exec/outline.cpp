@@ -610,7 +610,10 @@ class OutlineWriter {
   bool is_essential(const Step& step) const {
     const bool behind_model =
         spec_.model && (step.name == spec_.model->from.step || step.group == spec_.model->from.step);
-    return spec_.model && (behind_model || !step.metrics.empty());
+    const bool behind_deployment =
+        spec_.deploy && ((spec_.deploy->image && step.name == spec_.deploy->image->step) ||
+                         (spec_.deploy->gateway_image && step.name == spec_.deploy->gateway_image->step));
+    return spec_.model && (behind_model || behind_deployment || !step.metrics.empty());
   }
 
   // The step that was added last.

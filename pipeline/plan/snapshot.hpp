@@ -62,6 +62,14 @@ struct AliasState {
   std::vector<Digest> set_aside;
 };
 
+// One server of a deployment that has several.
+struct ServedReplica {
+  std::string name;
+  std::string version;  // of the release
+  std::string state;    // "running", "unhealthy", "restarting", …
+  int weight = 0;       // the share of all traffic that goes to its release, in percent
+};
+
 // What a target says of a deployment.
 struct ServingState {
   bool running = false;
@@ -70,6 +78,9 @@ struct ServingState {
   std::string address;  // "http://127.0.0.1:8080"
   std::string server;   // identity of the running server program
   std::string shape;    // what it was started with: host, port
+  // Why it is not what it was when it was rolled out: "1 of 2 servers runs"; empty: it is.
+  std::string fault;
+  std::vector<ServedReplica> replicas;  // of a target that has several
 };
 
 // Everything that a plan is made from. A value, but for the results, which are looked up as of one moment.

@@ -47,6 +47,16 @@ TEST(RunArguments, GiveWhatWasAskedFor) {
                                  "--workdir|/|--entrypoint|/agent|sha256:3f|--inside|a b"));
 }
 
+TEST(RunArguments, MountAsPodmanReadsIt) {
+  ContainerRun run = plain();
+  run.engine = EngineKind::podman;
+  run.mounts = {{"/from", "/lr=1,width=2", false}, {"/from", "/to", true}, {"/a:b", "/to", false}};
+  EXPECT_NE(line_of(run).find("|--volume|/from:/lr=1,width=2:ro|--volume|/from:/to|"
+                              "--mount|type=bind,source=/a:b,target=/to,readonly|"),
+            std::string::npos)
+      << line_of(run);
+}
+
 TEST(RunArguments, NameGpusAsEachEngineDoes) {
   ContainerRun run = plain();
   run.gpus = {"0", "GPU-3f"};

@@ -61,7 +61,8 @@ const std::vector<Layer>& layers() {
           "server/protocol/v2"}},
         {"server/filter", {"pipeline/base", "server/http", "server/feedback", "server/protocol"}},
         {"server/grpc",
-         {"pipeline/base", "pipeline/model", "server/engine", "server/protocol", "server/protocol/v2"}},
+         {"pipeline/base", "pipeline/model", "server/http", "server/engine", "server/protocol",
+          "server/protocol/v2", "server/filter"}},
         {"server",
          {"pipeline/base", "pipeline/model", "trainer/network", "server/page", "server/http", "server/engine",
           "server/feedback", "server/model", "server/protocol", "server/protocol/v2",
@@ -101,6 +102,8 @@ const std::vector<Wrapper>& wrappers() {
       {"c10/", {"trainer/", "server/model/forward_model.cpp"}},
       {"boost/asio/", {"pipeline/deploy/http.cpp", "server/http/"}},
       {"boost/beast/", {"pipeline/deploy/http.cpp", "server/http/"}},
+      {"absl/", {"server/grpc/"}},  // what gRPC is made of
+      {"google/protobuf/", {"server/grpc/"}},
       {"grpc/", {"server/grpc/"}},
       {"grpcpp/", {"server/grpc/"}},
       {"open_inference.", {"server/grpc/"}},  // generated from the .proto there
