@@ -92,7 +92,7 @@ class Causes {
            standing.back().origin && earlier.back().origin->run.number == standing.back().origin->run.number;
   }
 
-  // Whether the step last ran with other bytes of that step's outputs.
+  // Whether the step last ran with other bytes of that step's outputs, or in another image.
   bool input_changed(const PlannedStep& planned, const std::string& before) const {
     const auto last =
         store_ != nullptr ? store_->last_realization(spec_.name, planned.step->name) : std::nullopt;
@@ -100,11 +100,12 @@ class Causes {
       return false;
     }
     const std::vector<Field>& fields = last->action.fields();
-    return std::any_of(planned.action->fields().begin(), planned.action->fields().end(),
-                       [&](const Field& field) {
-                         return field.tag == "input" && field.name.starts_with(before + "/") &&
-                                std::find(fields.begin(), fields.end(), field) == fields.end();
-                       });
+    return std::any_of(
+        planned.action->fields().begin(), planned.action->fields().end(), [&](const Field& field) {
+          const bool is_of_it = field.tag == "input" ? field.name.starts_with(before + "/")
+                                                     : field.tag == "image" && field.name == before;
+          return is_of_it && std::find(fields.begin(), fields.end(), field) == fields.end();
+        });
   }
 
   const Plan& plan_;

@@ -349,4 +349,11 @@ bool uses_mounts(std::string_view dockerfile) {
   });
 }
 
+bool needs_docker_format(std::string_view dockerfile) {
+  const std::vector<Instruction> instructions = instructions_of(dockerfile);
+  return std::any_of(instructions.begin(), instructions.end(), [](const Instruction& one) {
+    return one.name == "HEALTHCHECK" || one.name == "ONBUILD" || one.name == "SHELL";
+  });
+}
+
 }  // namespace mlpipe

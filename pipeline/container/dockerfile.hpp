@@ -35,4 +35,8 @@ std::vector<std::string> base_images(std::string_view dockerfile, const Dockerfi
 // Whether a RUN has a --mount, which only BuildKit and buildah know.
 bool uses_mounts(std::string_view dockerfile);
 
+// Whether it has an instruction that images of the OCI's format cannot keep and Docker's can: HEALTHCHECK,
+// ONBUILD, SHELL.
+bool needs_docker_format(std::string_view dockerfile);
+
 }  // namespace mlpipe

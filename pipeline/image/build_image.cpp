@@ -128,7 +128,7 @@ void require_builder(Builder builder, const BuildRequest& request, const std::st
 }
 
 Command build_command(const Engine& engine, Builder builder, const BuildRequest& request,
-                      const fs::path& scratch) {
+                      const std::string& dockerfile, const fs::path& scratch) {
   std::vector<std::string> arguments;
   switch (builder) {
     case Builder::buildx:
@@ -141,8 +141,9 @@ Command build_command(const Engine& engine, Builder builder, const BuildRequest&
       arguments = {"build", "--force-rm"};
       break;
     case Builder::buildah: {
-      // Equal steps give equal bytes where no time is in them; docker's format keeps HEALTHCHECK. Its own
-      // .containerignore does not count, so that every engine sees the same context.
+      // Equal steps give equal bytes where no time is in them, nor the names of containers that Docker's
+      // format keeps. buildah's own .containerignore does not count, so that every engine sees the same
+      // context.
       const fs::path rules = request.context / ".dockerignore";
       const fs::path none = scratch / "ignore";
       write_file_atomically(none, "", 0644, Durability::later);
@@ -150,7 +151,7 @@ Command build_command(const Engine& engine, Builder builder, const BuildRequest&
                    "--timestamp",
                    "0",
                    "--format",
-                   "docker",
+                   needs_docker_format(dockerfile) ? "docker" : "oci",
                    "--pull=never",
                    "--ignorefile",
                    fs::is_regular_file(rules) ? rules.string() : none.string()};
@@ -242,7 +243,7 @@ std::optional<BuiltImage> build_image(const Engine& engine, const BuildRequest& 
     built.bases[base] = bring(engine, base, request.platform);
   }
   const TemporaryDirectory scratch;
-  if (!build(build_command(engine, builder, request, scratch.path()))) {
+  if (!build(build_command(engine, builder, request, dockerfile, scratch.path()))) {
     return std::nullopt;
   }
   for (const auto& [base, id] : built.bases) {

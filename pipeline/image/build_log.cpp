@@ -254,12 +254,12 @@ std::vector<std::string> BuildLog::read_buildkit(std::string_view line, Time now
     } else {
       step.label = text;
     }
-    const bool quiet = step.label.starts_with("[internal]") || id == "#0";
+    const bool quiet = step.label.starts_with("[internal]") || id == "#0";  // BuildKit's own
     std::vector<std::string> shown = begin_step(id, std::move(step), now);
     return quiet ? std::vector<std::string>{} : shown;
   }
   Step& step = found->second;
-  const bool quiet = step.label.starts_with("[internal]");
+  const bool quiet = step.instruction.empty();  // no step of the Dockerfile: that it began is enough
   if (text.starts_with("[") && text.find("] ") != std::string_view::npos && announced_by_buildkit(text)) {
     instruction_ = step.instruction;  // its output goes on after another's
     return {};
@@ -267,7 +267,7 @@ std::vector<std::string> BuildLog::read_buildkit(std::string_view line, Time now
   if (text == "CACHED" || text.starts_with("DONE ")) {
     const std::vector<std::string> shown =
         end_step(step, text == "CACHED" ? "cached" : seconds_text(now - step.begun));
-    return quiet || (step.instruction.empty() && text != "CACHED") ? std::vector<std::string>{} : shown;
+    return quiet ? std::vector<std::string>{} : shown;
   }
   if (text == "CANCELED") {
     step.ended = true;

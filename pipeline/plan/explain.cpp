@@ -116,6 +116,18 @@ void explain_dependencies(const Fields& before, const Fields& after, std::vector
   }
 }
 
+// Whether the Dockerfile is a file of the context too, and is named there as one that changed.
+bool changed_in_context(const FieldsByTag& before, const FieldsByTag& after) {
+  const Fields& dockerfile = fields_of(after, "dockerfile");
+  const Fields& was = fields_of(before, "context");
+  const Fields& context = fields_of(after, "context");
+  return !dockerfile.empty() && std::any_of(context.begin(), context.end(), [&](const auto& file) {
+    const auto old = was.find(file.first);
+    const bool changed = old == was.end() || old->second != file.second;
+    return changed && bytes_of(file.second) == bytes_of(dockerfile.begin()->second);
+  });
+}
+
 std::vector<std::string> words_of(const Fields& command) {
   std::vector<std::string> words;
   for (const auto& [index, text] : command) {
@@ -256,6 +268,9 @@ std::vector<std::string> differences(const Recipe& before, const Recipe& after) 
   }
   FieldsByTag all = old_tags;
   all.insert(new_tags.begin(), new_tags.end());
+  if (changed_in_context(old_tags, new_tags)) {
+    all.erase("dockerfile");
+  }
   for (const auto& [tag, unused] : all) {
     if (tag == "kind" || tag == "script" || tag == "command" || tag == "dependency" || tag == "context") {
       continue;

@@ -30,8 +30,11 @@ bool has_images(const Spec& spec) {
 
 void Beginning::remember(const Store& store, const Plan& plan) const {
   if (worth_remembering) {
-    const LookedAtImages looked_at_images = {
-        image_files, images_behind(plan, store.blobs(), images ? images->seen() : EngineImages{})};
+    LookedAtImages looked_at_images;
+    if (!outline) {
+      looked_at_images = {image_files,
+                          images_behind(plan, store.blobs(), images ? images->seen() : EngineImages{})};
+    }
     write_outline(store, key, pipeline, *spec, plan, snapshot, watched, looked_at, looked_at_images,
                   outline ? &*outline : nullptr);
   }

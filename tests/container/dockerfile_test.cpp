@@ -86,5 +86,10 @@ TEST(Dockerfile, MountsAreSeen) {
   EXPECT_FALSE(uses_mounts("FROM a\nRUN echo --mount\n"));
 }
 
+TEST(Dockerfile, WhatOnlyDockersFormatKeepsIsSeen) {
+  EXPECT_TRUE(needs_docker_format("FROM a\nHEALTHCHECK CMD true\n"));
+  EXPECT_FALSE(needs_docker_format("FROM a\nSTOPSIGNAL SIGINT\nRUN echo HEALTHCHECK\n"));
+}
+
 }  // namespace
 }  // namespace mlpipe

@@ -83,7 +83,7 @@ TEST_F(ImagePlans, EqualContentAtAnotherPlaceIsTheSameImage) {
 
 TEST_F(ImagePlans, AStepInAContainerHangsOnItsImage) {
   EXPECT_NE(recipe("use").find("image 12:images.tools 18:images.tools/image\n"), std::string::npos);
-  EXPECT_EQ(run("one"), (Texts{"images.tools", "images.other", "use", "more", "next"}));
+  EXPECT_EQ(run("one"), (Texts{"images.tools", "images.other", "use", "next", "more"}));
   EXPECT_EQ(run("one"), Texts{});
   snapshot_.images["tools"].context[0].content = "file:2";
   EXPECT_EQ(reasons("images.tools"), Texts{"a changed"});
