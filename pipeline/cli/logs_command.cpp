@@ -130,8 +130,8 @@ int logs_command(const Invocation& invocation) {
     return 0;
   }
   std::vector<std::string> known = store.step_names();
-  for (const DeploymentRecord& record : deployments(store)) {
-    known.push_back(record.alias);
+  for (const DeploymentRecord& each : deployments(store)) {
+    known.push_back(each.alias);
   }
   throw UsageError(
       fmt::format("there is no log of '{}': no such step or deployment has run", printable(name)),
