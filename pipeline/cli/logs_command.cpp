@@ -130,8 +130,8 @@ int logs_command(const Invocation& invocation) {
     return 0;
   }
   std::vector<std::string> known = store.step_names();
-  for (const DeploymentRecord& each : deployments(store)) {
-    known.push_back(each.alias);
+  for (const DeploymentRecord& other : deployments(store)) {
+    known.push_back(other.alias);
   }
   throw UsageError(
       fmt::format("there is no log of '{}': no such step or deployment has run", printable(name)),

@@ -313,7 +313,7 @@ class Executor {
   void start(Attempt& attempt, FileLock lock) {
     const PlannedStep& planned = plan_.steps()[attempt.index];
     try {
-      prepare_job(spec_, plan_, planned, snapshot_, programs_, store_, attempt.gpus);
+      prepare_job(spec_, plan_, planned, snapshot_, programs_, store_, attempt.gpus, options_.container_host);
       attempt.ended = runner_->start(attempt.job, lock);
     } catch (const std::exception& error) {
       end(attempt, collect(attempt, failed_now(error.what())), std::move(lock));

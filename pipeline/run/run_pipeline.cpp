@@ -265,6 +265,9 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
   report.effects = plan_effects(spec, plan, observed, wanted_serving(spec, plan, target.get()));
   const Capacity capacity = capacity_of_machine();
   const Secrets secrets = require_what_runs(spec, plan, capacity, own_environment(), request.file.string());
+  const std::optional<ContainerHost> container_host =
+      request.dry_run ? std::nullopt
+                      : require_container_host(spec, plan, own_environment(), request.file.string());
   observer.planned(plan, report.effects, spec, secrets);
   report.address = observed.serving.address;
 
@@ -284,8 +287,12 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
       RecordedRun run(*store, spec);
       report.changed = plan.anything_to_run();
       const ExecutionOptions options{
-          request.jobs != 0 ? request.jobs : static_cast<std::size_t>(usable_cores()), capacity, secrets,
-          request.interrupts, run.number()};
+          request.jobs != 0 ? request.jobs : static_cast<std::size_t>(usable_cores()),
+          capacity,
+          secrets,
+          request.interrupts,
+          run.number(),
+          container_host};
       const bool interrupted =
           execute(plan, spec, snapshot, programs, *store,
                   std::make_shared<LocalRunner>(programs.agent, store->directory()), observer, options);

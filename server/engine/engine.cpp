@@ -245,9 +245,8 @@ std::shared_ptr<ModelVersion> Engine::prepare(const std::filesystem::path& direc
   auto version = std::make_shared<ModelVersion>(label, directory, loader_(directory), options_.limits, pool_);
   enter(LoadAttempt::Phase::warming);
   const std::chrono::nanoseconds largest_batch = version->warm_up();
-  if (largest_batch <= options_.near_when_alone) {
-    version->use_near(
-        near_, largest_batch <= options_.near_always ? Batcher::Near::always : Batcher::Near::when_alone);
+  if (largest_batch <= options_.longest_near && options_.limits.delay.count() == 0) {
+    version->use_near(near_);
   }
   return version;
 }

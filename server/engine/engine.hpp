@@ -78,11 +78,9 @@ const char* phase_name(LoadAttempt::Phase phase);
 struct EngineOptions {
   unsigned threads = 1;     // that compute, for all models together
   BatchLimits limits = {};  // of every version; never more instances than threads
-  // How long the largest batch of a version may take that is computed where requests are read, where changing
-  // threads twice would cost more than its forward call keeps others waiting: for a request that comes by
-  // itself, and for all (see Batcher::Near).
-  std::chrono::microseconds near_when_alone{20'000};
-  std::chrono::microseconds near_always{1'000};
+  // How long the largest batch of a version may take that is computed where requests are read, and so keeps
+  // others from being read (see Batcher::use_near).
+  std::chrono::microseconds longest_near{20'000};
 };
 
 // Holds the models that answer, each in one or several versions. A new version is loaded and warmed up beside

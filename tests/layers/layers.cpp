@@ -39,6 +39,7 @@ const std::vector<Layer>& layers() {
     const Layer others[] = {
         {"pipeline/fetch", {"pipeline/base"}},
         {"pipeline/archive", {"pipeline/base"}},
+        {"pipeline/image", {"pipeline/base", "pipeline/container"}},
         {"trainer/network", {"pipeline/base", "pipeline/model"}},
         {"trainer/image", {"pipeline/base", "pipeline/model"}},
         {"trainer/data", {"pipeline/base", "pipeline/model", "trainer/image"}},
@@ -60,7 +61,8 @@ const std::vector<Layer>& layers() {
           "server/protocol/v2"}},
         {"server/filter", {"pipeline/base", "server/http", "server/feedback", "server/protocol"}},
         {"server/grpc",
-         {"pipeline/base", "pipeline/model", "server/engine", "server/protocol", "server/protocol/v2"}},
+         {"pipeline/base", "pipeline/model", "server/http", "server/engine", "server/protocol",
+          "server/protocol/v2", "server/filter"}},
         {"server",
          {"pipeline/base", "pipeline/model", "trainer/network", "server/page", "server/http", "server/engine",
           "server/feedback", "server/model", "server/protocol", "server/protocol/v2",
@@ -87,7 +89,7 @@ const std::vector<Wrapper>& wrappers() {
       {"sqlite3.h", {"pipeline/store/database.hpp", "pipeline/store/database.cpp"}},
       {"curl/", {"pipeline/fetch/download.cpp"}},
       {"CLI/",
-       {"pipeline/cli/command_line.cpp", "pipeline/fetch/main.cpp", "trainer/main.cpp", "trainer/summary.cpp",
+       {"pipeline/cli/command_line.cpp", "pipeline/fetch/main.cpp", "pipeline/image/main.cpp", "trainer/main.cpp", "trainer/summary.cpp",
         "server/options.cpp"}},
       {"archive", {"trainer/data/npz.cpp", "pipeline/archive/archive.cpp"}},
       {"csv.h", {"trainer/data/csv.cpp"}},
@@ -100,6 +102,8 @@ const std::vector<Wrapper>& wrappers() {
       {"c10/", {"trainer/", "server/model/forward_model.cpp"}},
       {"boost/asio/", {"pipeline/deploy/http.cpp", "server/http/"}},
       {"boost/beast/", {"pipeline/deploy/http.cpp", "server/http/"}},
+      {"absl/", {"server/grpc/"}},  // what gRPC is made of
+      {"google/protobuf/", {"server/grpc/"}},
       {"grpc/", {"server/grpc/"}},
       {"grpcpp/", {"server/grpc/"}},
       {"open_inference.", {"server/grpc/"}},  // generated from the .proto there
