@@ -99,8 +99,12 @@ ContainerServing serving_in(const Json& json) {
 
 }  // namespace
 
-std::string ContainerServing::shape() const {
-  std::string text = fmt::format("{}:{} × {}", host, port ? std::to_string(*port) : "any", replicas);
+std::string ContainerServing::place() const {
+  return fmt::format("{}:{}", host, port ? std::to_string(*port) : "any");
+}
+
+std::string ContainerServing::servers() const {
+  std::string text = std::to_string(replicas);
   if (resources.cpu != 0) {
     text += fmt::format(", cpu {}", format_cores(resources.cpu));
   }

@@ -28,9 +28,12 @@ struct ContainerServing {
   bool model_in_image = true;        // else the release's folder is mounted
 
   bool is_own_server() const { return command.empty(); }
-  // All of it but the images and the engine, for people and to be compared: "127.0.0.1:8080 × 2, memory 512
-  // MiB".
-  std::string shape() const;
+  // Where it listens, as it was asked for: "127.0.0.1:8080", "127.0.0.1:any".
+  std::string place() const;
+  // What its servers are besides their image: "2, memory 512 MiB".
+  std::string servers() const;
+  // Both, for people and to be compared.
+  std::string shape() const { return place() + " × " + servers(); }
 };
 
 // How far a deployment in containers is.

@@ -89,9 +89,17 @@ ServingState ContainerTarget::observe() {
   std::size_t in_service = 0;
   std::string left;
   bool has_gateway = false;
+  bool is_other_gateway = false;
+  ContainerServing begun;
+  ContainerState ignored;
+  folder_.load(begun, ignored);
+  state.shape = begun.shape();
+  state.address = url_of(begun.host, state_.port);
   for (const Container& each : all) {
     if (each.label(container_label::role) == "gateway") {
       has_gateway = each.runs();
+      is_other_gateway = !serving_.gateway_image.empty() &&
+                         !each.label(container_label::shape).ends_with(" " + serving_.gateway_image);
       continue;
     }
     const std::string set = each.label(container_label::set);
@@ -110,17 +118,15 @@ ServingState ContainerTarget::observe() {
     state.version = each.label(container_label::version);
     state.model = model_of(each);
     state.server = each.label(container_label::server);
+    state.shape = begun.place() + " × " + each.label(container_label::shape);
   }
-  ContainerServing begun;
-  ContainerState ignored;
-  folder_.load(begun, ignored);
-  state.shape = begun.shape();
-  state.address = url_of(begun.host, state_.port);
   state.running = has_gateway && running > 0;
   if (running < static_cast<std::size_t>(begun.replicas)) {
     state.fault = fmt::format("{} of {} servers {}", running, begun.replicas, running == 1 ? "runs" : "run");
   } else if (in_service > running) {
     state.fault = fmt::format("{} of {} servers do not run", in_service - running, in_service);
+  } else if (is_other_gateway) {
+    state.fault = "the gateway's image is another build";
   } else if (!left.empty()) {
     state.fault = fmt::format("a rollout was cut off: servers of release {} are left", left);
   }

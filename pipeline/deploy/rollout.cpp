@@ -15,6 +15,7 @@ using Phase = Rollout::Phase;
 
 constexpr std::chrono::milliseconds look_interval{200};
 constexpr std::chrono::milliseconds renewal_interval{2'000};
+constexpr std::chrono::seconds time_to_be_seen{5};  // what a target has counted may reach it a little later
 
 bool names_current(const Strategy::Term& term) {
   const auto references = references_in(term.expression);
@@ -83,7 +84,7 @@ std::uint64_t Rollout::wanted_requests() const {
 
 void Rollout::enter_stage() {
   wants_probe_ = false;
-  probed_ = false;
+  probes_end_.reset();
   phase_ = stage_ < stages_.size() ? Phase::weigh : Phase::shift;
 }
 
@@ -134,7 +135,10 @@ void Rollout::observed(const Traffic& traffic, Time now) {
   const bool compares = std::any_of(strategy_.abort_if.begin(), strategy_.abort_if.end(), names_current);
   const bool enough = traffic.candidate.requests >= wanted_requests() &&
                       (!compares || traffic.current.requests >= wanted_requests());
-  wants_probe_ = false;
+  if (wants_probe_) {  // they were sent just now
+    wants_probe_ = false;
+    probes_end_ = now + time_to_be_seen;
+  }
   if (enough) {
     const std::vector<std::string> reasons = terms_that_hold(strategy_, traffic);
     if (!reasons.empty()) {
@@ -143,16 +147,15 @@ void Rollout::observed(const Traffic& traffic, Time now) {
       leave_stage();
     }
   } else if (now >= stage_end_) {
-    handle_lack(traffic);
+    handle_lack(traffic, now);
   }
 }
 
-void Rollout::handle_lack(const Traffic& traffic) {
+void Rollout::handle_lack(const Traffic& traffic, Time now) {
   const bool probe = strategy_.on_no_data == Strategy::OnNoData::probe;
-  if (probe && !probed_) {
+  if (probe && !probes_end_) {
     wants_probe_ = true;
-    probed_ = true;
-  } else if (strategy_.on_no_data != Strategy::OnNoData::hold) {
+  } else if (strategy_.on_no_data != Strategy::OnNoData::hold && (!probe || now >= *probes_end_)) {
     effect_failed(
         fmt::format("at {} % of the traffic: {} wanted for each release, seen {} and {} of the "
                     "serving one{}",

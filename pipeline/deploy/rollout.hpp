@@ -52,14 +52,14 @@ class Rollout {
 
   void enter_stage();
   void leave_stage();
-  void handle_lack(const Traffic& traffic);
+  void handle_lack(const Traffic& traffic, Time now);
 
   Strategy strategy_;
   std::vector<Stage> stages_;
   std::size_t stage_ = 0;
   Time stage_end_{};
   bool wants_probe_ = false;
-  bool probed_ = false;
+  std::optional<Time> probes_end_;  // when the probes that were sent must have been seen
   Phase phase_ = Phase::bring_up;
   bool has_previous_ = false;
   std::string failure_;

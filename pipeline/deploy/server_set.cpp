@@ -44,11 +44,8 @@ std::string why_not_ready(const Engine& engine, const Container& container, cons
 
 std::string ServerSet::name_of(const ServedRelease& release, const ContainerServing& serving) {
   constexpr std::size_t digits = 8;
-  ContainerServing servers = serving;  // where the gateway listens is not theirs
-  servers.host.clear();
-  servers.port.reset();
   const std::string text = fmt::format("{}\n{}\n{}\n{}\n", release.version, release.model.hex(),
-                                       servers.server_image, servers.shape());
+                                       serving.server_image, serving.servers());
   return fmt::format("v{}-{}", release.version, digest_of(text).hex().substr(0, digits));
 }
 
@@ -194,7 +191,7 @@ void ServerSet::start_one(const ServedRelease& release, const std::string& set, 
   label(container_label::version, release.version);
   label(container_label::model, "sha256:" + release.model.hex());
   label(container_label::server, serving_.server_image);
-  label(container_label::shape, serving_.shape());
+  label(container_label::shape, serving_.servers());
   label(container_label::address, place.address);
   add(confinement());
   add({"--network", gateway_.network(), "--ip", place.address});

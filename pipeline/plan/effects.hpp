@@ -22,7 +22,7 @@ struct WantedServing {
   std::string server;                 // identity of the server program or image
   std::string shape;                  // host and port
   std::string what = "mlpipe-serve";  // `server` is of
-  std::string after;                  // the step that makes it and has not yet; empty: it is there
+  std::string after = {};             // the step that makes it and has not yet; empty: it is there
 };
 
 // What follows the jobs. Effects are planned from (wanted, observed) and never cached.

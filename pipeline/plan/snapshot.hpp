@@ -79,8 +79,8 @@ struct ServingState {
   std::string server;   // identity of the running server program
   std::string shape;    // what it was started with: host, port
   // Why it is not what it was when it was rolled out: "1 of 2 servers runs"; empty: it is.
-  std::string fault;
-  std::vector<ServedReplica> replicas;  // of a target that has several
+  std::string fault = {};
+  std::vector<ServedReplica> replicas = {};  // of a target that has several
 };
 
 // Everything that a plan is made from. A value, but for the results, which are looked up as of one moment.

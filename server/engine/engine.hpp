@@ -54,7 +54,7 @@ struct ServedModel {
   std::string name;
   std::vector<Version> versions;               // in the order of their loading
   std::map<std::string, std::string> aliases;  // name → label; "latest" is always the one loaded last
-  std::optional<Lease> lease;
+  std::optional<Lease> lease = {};
 
   // The one with the largest weight, the latest of equals.
   const std::shared_ptr<const ModelVersion>& main() const;

@@ -1,4 +1,6 @@
 // The whole way to a deployment in containers, with the real mlpipe, on each engine that is there.
+#include <fmt/format.h>
+
 #include <csignal>
 
 #include "pipeline/base/text.hpp"
@@ -19,22 +21,24 @@ class ContainerProject : public ServingProject {
     }
     environment["PATH"] = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
     environment["MLPIPE_ENGINE"] = engine_.name();
-    replace("pipeline.yaml", "deploy: { alias: prod, port: 0 }",
-            fmt::format("images: {{ server: {{ from: '{0}' }}, gateway: {{ from: '{0}' }} }}\n"
-                        "deploy: {{ alias: prod, port: 0, target: container, replicas: 2, model: mounted{1} }}",
-                        engine.name, more));
+    replace(
+        "pipeline.yaml", "deploy: { alias: prod, port: 0 }",
+        fmt::format("images: {{ server: {{ from: '{0}' }}, gateway: {{ from: '{0}' }} }}\n"
+                    "deploy: {{ alias: prod, port: 0, target: container, replicas: 2, model: mounted{1} }}",
+                    engine.name, more));
   }
 
   std::string address() const { return status_of(*this).at("address"); }
   std::vector<std::string> containers(const std::string& role) const {
     const std::string names =
-        engine_.ask({"ps", "--all", "--format", "{{.Names}}", "--filter", "label=mlpipe.role=" + role, "--filter",
-                     "label=mlpipe.alias=prod"});
+        engine_.ask({"ps", "--all", "--format", "{{.Names}}", "--filter", "label=mlpipe.role=" + role,
+                     "--filter", "label=mlpipe.alias=prod"});
     std::vector<std::string> own;
     const Json status = status_of(*this);
     for (const std::string& name : split(names, '\n')) {
-      const bool is_own = role == "gateway" || std::any_of(status.at("replicas").begin(), status.at("replicas").end(),
-                                                           [&](const Json& each) { return each.at("name") == name; });
+      const bool is_own =
+          role == "gateway" || std::any_of(status.at("replicas").begin(), status.at("replicas").end(),
+                                           [&](const Json& each) { return each.at("name") == name; });
       if (is_own && !name.empty()) {
         own.push_back(name);
       }
@@ -100,8 +104,7 @@ TEST_P(Deployment, AKilledRunIsTakenUpByTheNext) {
   client.wait_for_answers(20);
   for (const std::size_t servers : {3U, 4U}) {
     Background rolling = project.start({"run", "--set", "color=green"});
-    wait_until("new servers are there",
-               [&] { return status_of(project).at("replicas").size() >= servers; });
+    wait_until("new servers are there", [&] { return status_of(project).at("replicas").size() >= servers; });
     rolling.signal(SIGKILL);
     rolling.wait();
     EXPECT_TRUE(status_of(project).contains("fault"));
@@ -117,14 +120,15 @@ TEST_P(Deployment, AKilledRunIsTakenUpByTheNext) {
 }
 
 TEST_P(Deployment, ACanaryThatIsWorseIsTakenBack) {
-  ContainerProject project(
-      engine(),
-      ", strategy: { canary: { steps: [{ weight: 20 }], abort-if: [p99 > 0 * current.p99], min-requests: 20 } }");
+  ContainerProject project(engine(),
+                           ", strategy: { canary: { steps: [{ weight: 20 }], abort-if: [p99 > 0 * "
+                           "current.p99], min-requests: 20 } }");
   project.run("red");
   RestlessClient client(project.address());
   client.wait_for_answers(20);
   const Captured failed = project.run("green", 1);
-  EXPECT_TRUE(has(failed.error, "the rollout failed: at 20 % of the traffic: p99 > 0 * current.p99: p99 is "));
+  EXPECT_TRUE(
+      has(failed.error, "the rollout failed: at 20 % of the traffic: p99 > 0 * current.p99: p99 is "));
   client.wait_for_answers(20);
   client.stop();
   EXPECT_EQ(client.failures(), std::vector<std::string>{});
