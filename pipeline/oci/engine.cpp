@@ -138,9 +138,13 @@ EngineImage Engine::inspect(const std::string& image) const {
   }
 }
 
-void Engine::load(const fs::path& archive) const {
-  const FileDescriptor input = open_file(archive, O_RDONLY);
-  call_or_throw({"load"}, input.get());
+void Engine::load(const fs::path& path) const {
+  if (podman_) {
+    call_or_throw({"load", "--quiet", "--input", path.string()});
+  } else {
+    const FileDescriptor archive = open_file(path, O_RDONLY);
+    call_or_throw({"load", "--quiet"}, archive.get());
+  }
 }
 
 void Engine::tag(const std::string& image, const std::string& name) const {
@@ -148,18 +152,22 @@ void Engine::tag(const std::string& image, const std::string& name) const {
 }
 
 void Engine::untag(const std::string& name) const {
-  call_or_throw({"rmi", "--no-prune", name});
+  call_or_throw({"rmi", name});
 }
 
-void Engine::push(const std::string& name) const {
-  call_or_throw({"push", name});
+void Engine::push(const std::string& name, bool plain_http) const {
+  std::vector<std::string> arguments = {"push", "--quiet"};
+  if (podman_ && plain_http) {
+    arguments.emplace_back("--tls-verify=false");
+  }
+  arguments.push_back(name);
+  call_or_throw(arguments);
 }
 
 std::string Engine::build(const Build& build) const {
   std::vector<std::string> arguments = {"build", "--quiet", "--tag", build.tag};
   if (podman_) {
-    // Without these, equal inputs give images of other digests.
-    arguments.insert(arguments.end(), {"--timestamp", "0", "--format", "docker", "--layers=false"});
+    arguments.insert(arguments.end(), {"--format", "docker"});  // OCI's has no HEALTHCHECK
   }
   for (const auto& [name, value] : build.labels) {
     arguments.insert(arguments.end(), {"--label", fmt::format("{}={}", name, value)});

@@ -32,11 +32,13 @@ class Engine {
   // UsageError when there is no such image.
   EngineImage inspect(const std::string& image) const;
   bool has(const std::string& image) const;
-  // An archive as `docker save` writes them.
-  void load(const std::filesystem::path& archive) const;
+  // docker: an archive as `docker save` writes them; podman: a folder as skopeo's "dir:" writes them.
+  void load(const std::filesystem::path& path) const;
   void tag(const std::string& image, const std::string& name) const;
+  // Takes a name away; with its last one the image goes too.
   void untag(const std::string& name) const;
-  void push(const std::string& name) const;
+  // `plain_http`: the registry speaks no TLS; docker knows by itself which those are.
+  void push(const std::string& name, bool plain_http) const;
   struct Build {
     std::filesystem::path folder;  // with the Dockerfile
     std::map<std::string, std::string> labels;

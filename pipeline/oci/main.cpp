@@ -27,6 +27,30 @@ void add_model_image(CLI::App& app, Chosen& chosen) {
   command->callback([request, &chosen] { chosen = [request] { mlpipe::model_image_command(*request); }; });
 }
 
+void add_push(CLI::App& app, Chosen& chosen) {
+  auto* command = app.add_subcommand(
+      "push",
+      "write a model into a registry, as an image and as an artifact; its description is on standard input");
+  auto request = std::make_shared<mlpipe::PushRequest>();
+  command->add_option("--to", request->to, "HOST/REPOSITORY[:TAG]")->required();
+  command->add_option("--version", request->version, "the tag where none is given")->required();
+  command->add_option("--model", request->model, "the folder that holds model.yaml")->required();
+  command->add_option("--server", request->server,
+                      "the server's image, in a registry where its name has a host, else an engine's");
+  command->add_option("--engine", request->engine, "docker or podman");
+  command->add_option("--label", request->labels, "NAME=VALUE, a label of the image")
+      ->allow_extra_args(false);
+  command->callback([request, &chosen] { chosen = [request] { mlpipe::push_command(*request); }; });
+}
+
+void add_pull(CLI::App& app, Chosen& chosen) {
+  auto* command = app.add_subcommand("pull", "bring a model out of a registry");
+  auto request = std::make_shared<mlpipe::PullRequest>();
+  command->add_option("reference", request->reference, "HOST/REPOSITORY:TAG")->required();
+  command->add_option("--to", request->to, "the folder to make")->required();
+  command->callback([request, &chosen] { chosen = [request] { mlpipe::pull_command(*request); }; });
+}
+
 // The message, and on lines of their own what can be done about it.
 void print(const mlpipe::Error& error) {
   fmt::print(stderr, "{}\n{}", error.what(), error.hint().empty() ? "" : error.hint() + "\n");
@@ -39,6 +63,8 @@ int main(int count, char** arguments) {
   app.require_subcommand(1);
   Chosen chosen;
   add_model_image(app, chosen);
+  add_push(app, chosen);
+  add_pull(app, chosen);
   try {
     app.parse(count, arguments);
   } catch (const CLI::ParseError& error) {

@@ -44,14 +44,49 @@ void write_archive(const fs::path& file, const std::string& config, const ModelL
   tar.finish();
 }
 
-// False where the engine does not take such an archive.
+// What `podman load` reads, and knows layers by their diff ids too. Docker's media types: with OCI's it
+// forgets the HEALTHCHECK.
+void write_folder(const fs::path& folder, const std::string& config, const ModelLayer& layer) {
+  fs::create_directory(folder);
+  constexpr const char* layer_type = "application/vnd.docker.image.rootfs.diff.tar";
+  ordered_json layers = ordered_json::array();
+  const json diff_ids = json::parse(config).at("rootfs").at("diff_ids");
+  for (const json& diff_id : diff_ids) {
+    layers.push_back({{"mediaType", layer_type}, {"digest", diff_id}, {"size", 0}});
+  }
+  layers.back()["size"] = layer.bytes;
+  const Digest digest = digest_of(config);
+  const ordered_json manifest = {{"schemaVersion", 2},
+                                 {"mediaType", media_type::docker_manifest},
+                                 {"config",
+                                  {{"mediaType", "application/vnd.docker.container.image.v1+json"},
+                                   {"digest", digest_text(digest)},
+                                   {"size", config.size()}}},
+                                 {"layers", layers}};
+  const auto write = [&](const std::string& name, const std::string& bytes) {
+    write_file_atomically(folder / name, bytes, 0644, Durability::later);
+  };
+  write("version", "Directory Transport Version: 1.1\n");
+  write("manifest.json", manifest.dump());
+  write(digest.hex(), config);
+  fs::create_hard_link(layer.file, folder / layer.digest.hex());
+}
+
+// False where the engine does not take an image without all of its layers.
 bool try_load(const Engine& engine, const std::string& config, const ModelLayer& layer,
               const std::string& tag, const fs::path& folder) {
-  const fs::path archive = folder / "image.tar";
-  write_archive(archive, config, layer, tag);
+  const std::string id = digest_text(digest_of(config));
+  const fs::path image = folder / "image";
   try {
-    engine.load(archive);
-    return engine.inspect(tag).id == digest_text(digest_of(config));
+    if (engine.is_podman()) {
+      write_folder(image, config, layer);
+      engine.load(image);
+      engine.tag(id, tag);
+    } else {
+      write_archive(image, config, layer, tag);
+      engine.load(image);
+    }
+    return engine.inspect(tag).id == id;
   } catch (const Error& error) {
     fmt::print(stderr, "mlpipe-registry: {} wants the whole image ({}); building it instead\n", engine.name(),
                error.what());
@@ -59,43 +94,24 @@ bool try_load(const Engine& engine, const std::string& config, const ModelLayer&
   }
 }
 
-// A name for the duration of a build: builders look ids up in registries.
-class TemporaryTag {
- public:
-  TemporaryTag(const Engine& engine, const EngineImage& image) : engine_(engine) {
-    if (!image.tags.empty()) {
-      name_ = image.tags.front();
-      return;
-    }
-    name_ = "mlpipe-server:" + image.id.substr(image.id.find(':') + 1);
-    engine.tag(image.id, name_);
-    made_ = true;
+// Builders look ids up in registries, so an image without a name gets one; taking it away again would take
+// the image away.
+std::string name_for_build(const Engine& engine, const EngineImage& image) {
+  if (!image.tags.empty()) {
+    return image.tags.front();
   }
-  TemporaryTag(const TemporaryTag&) = delete;
-  TemporaryTag& operator=(const TemporaryTag&) = delete;
-  ~TemporaryTag() {
-    if (made_) {
-      try {
-        engine_.untag(name_);
-      } catch (const Error&) {  // one name too many, which the next build uses
-      }
-    }
-  }
-  const std::string& name() const { return name_; }
-
- private:
-  const Engine& engine_;
-  std::string name_;
-  bool made_ = false;
-};
+  const std::string name = "mlpipe-server:" + image.id.substr(image.id.find(':') + 1);
+  engine.tag(image.id, name);
+  return name;
+}
 
 std::string build_image(const Engine& engine, const EngineImage& server, const ModelLayer& layer,
                         const Labels& labels, const std::string& tag, const fs::path& folder) {
   const fs::path context = folder / "context";
   fs::create_directory(context);
   fs::create_hard_link(layer.file, context / "model.tar");
-  const TemporaryTag base(engine, server);
-  write_file_atomically(context / "Dockerfile", fmt::format("FROM {}\nADD model.tar /\n", base.name()), 0644,
+  const std::string base = name_for_build(engine, server);
+  write_file_atomically(context / "Dockerfile", fmt::format("FROM {}\nADD model.tar /\n", base), 0644,
                         Durability::later);
   return engine.build({context, labels, tag});
 }
@@ -124,18 +140,16 @@ void take_blob(RegistryClient& from, const std::string& from_repository, Registr
 EngineModelImage make_model_image(const Engine& engine, const std::string& server, const ModelLayer& layer,
                                   const Labels& labels, const std::string& tag, const fs::path& folder) {
   const EngineImage image = engine.inspect(server);
-  if (!engine.is_podman()) {
-    const std::string config = append_layer(image.config, layer.digest, created_by, labels);
-    if (try_load(engine, config, layer, tag, folder)) {
-      return {digest_text(digest_of(config)), "load"};
-    }
+  const std::string config = append_layer(image.config, layer.digest, created_by, labels);
+  if (try_load(engine, config, layer, tag, folder)) {
+    return {digest_text(digest_of(config)), "load"};
   }
   return {build_image(engine, image, layer, labels, tag, folder), "build"};
 }
 
 PushedImage push_model_image(RegistryClient& from, const ImageReference& server, RegistryClient& to,
                              const ImageReference& target, const ModelLayer& layer, const Labels& labels,
-                             const fs::path& folder) {
+                             const std::map<std::string, std::string>& annotations, const fs::path& folder) {
   const FetchedManifest fetched = from.get_manifest(server);
   Manifest manifest;
   std::string config;
@@ -162,7 +176,10 @@ PushedImage push_model_image(RegistryClient& from, const ImageReference& server,
   to.put_small_blob(target.repository, config);
   manifest.layers.push_back({media_type::oci_layer, layer.digest, layer.bytes, {}});
   manifest.config = {media_type::oci_config, digest_of(config), config.size(), {}};
-  manifest.annotations["org.opencontainers.image.base.name"] = server.text();
+  for (const auto& [name, value] : annotations) {
+    manifest.annotations[name] = value;
+  }
+  manifest.annotations[model_layer_annotation] = digest_text(layer.digest);
   manifest.annotations["org.opencontainers.image.base.digest"] = digest_text(fetched.digest);
   const std::string text = to_text(manifest);
   pushed.manifest = digest_of(text);

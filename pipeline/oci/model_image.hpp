@@ -21,9 +21,9 @@ struct EngineModelImage {
       made_by;  // "load": of the new layer alone; "build": with a Dockerfile, where the engine wants all
 };
 
-// In an engine, from an image that it has. docker reads an archive that lacks the layers that it has already;
-// podman, and docker with containerd's image store, build from two lines instead. `folder` is for files that
-// are needed meanwhile.
+// In an engine, from an image that it has. It loads an image that lacks the layers that the engine has
+// already; one that wants all of them (docker with containerd's image store, podman on another machine)
+// builds from two lines instead. `folder` is for files that are needed meanwhile.
 EngineModelImage make_model_image(const Engine& engine, const std::string& server, const ModelLayer& layer,
                                   const Labels& labels, const std::string& tag,
                                   const std::filesystem::path& folder);
@@ -40,6 +40,7 @@ struct PushedImage {
 // manifest gets its name last.
 PushedImage push_model_image(RegistryClient& from, const ImageReference& server, RegistryClient& to,
                              const ImageReference& target, const ModelLayer& layer, const Labels& labels,
+                             const std::map<std::string, std::string>& annotations,
                              const std::filesystem::path& folder);
 
 }  // namespace mlpipe

@@ -12,6 +12,9 @@ namespace mlpipe {
 // Where a model image has its model.
 inline constexpr const char* model_place = "/model";
 
+// A manifest says with it which layer of an image is the model's: "sha256:HEX".
+inline constexpr const char* model_layer_annotation = "mlpipe.model-layer";
+
 // A layer as a file: an uncompressed tar. Weights hardly become smaller, compressing them takes longer than
 // sending them, and without it the same blob serves as the layer of an image, as that of a ModelPack artifact
 // (whose weights are not to be compressed), and as its own diff id.

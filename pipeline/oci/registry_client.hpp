@@ -40,6 +40,7 @@ class RegistryClient {
   RegistryClient(std::string registry, const Environment& environment, RegistryOptions options = {});
 
   const std::string& registry() const { return registry_; }
+  bool speaks_plain_http() const { return origin_.starts_with("http:"); }
 
   // Nothing where there is none.
   std::optional<FetchedManifest> find_manifest(const std::string& repository, const std::string& target);

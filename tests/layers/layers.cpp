@@ -89,7 +89,7 @@ const std::vector<Wrapper>& wrappers() {
       {"CLI/",
        {"pipeline/cli/command_line.cpp", "pipeline/fetch/main.cpp", "pipeline/oci/main.cpp",
         "trainer/main.cpp", "trainer/summary.cpp", "server/options.cpp"}},
-      {"archive", {"trainer/data/npz.cpp", "pipeline/archive/archive.cpp"}},
+      {"archive", {"trainer/data/npz.cpp", "pipeline/archive/archive.cpp", "pipeline/oci/tar_reader.cpp"}},
       {"csv.h", {"trainer/data/csv.cpp"}},
       {"jerror.h", {"trainer/image/jpeg.cpp"}},
       {"jpeglib.h", {"trainer/image/jpeg.cpp"}},
