@@ -3,13 +3,16 @@ JOBS := $(shell nproc)
 SOURCES = $(shell git ls-files '*.cpp' '*.hpp')
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 25
 
 demo: build  ## install what is missing, build, and bring examples/digits to serve
 	build/release/bin/mlpipe run examples/digits/pipeline.yaml
 
-test: build  ## build and run every test
-	ctest --preset release --parallel $(JOBS) $(CTEST_FLAGS)
+test: build  ## build and run every test that needs no container engine
+	ctest --preset release --label-exclude containers --parallel $(JOBS) $(CTEST_FLAGS)
+
+test-containers: build  ## run the tests that need docker or podman; they build the images, which takes a while
+	ctest --preset release --label-regex containers $(CTEST_FLAGS)
 
 build: deps  ## everything, into build/release
 	cmake --preset release
@@ -34,7 +37,7 @@ format:  ## rewrite the sources in the project's format
 lint: build  ## formatting, clang-tidy and shellcheck; every finding is an error
 	scripts/install-deps --lint
 	clang-format --dry-run -Werror $(SOURCES)
-	shellcheck scripts/install-deps .ci/run tests/fuzz/run
+	shellcheck scripts/install-deps scripts/install-libtorch containers/collect-runtime .ci/run tests/fuzz/run
 	git ls-files '*.cpp' | xargs -n 1 -P $(JOBS) clang-tidy --quiet -p build/release --extra-arg=-Wno-unknown-warning-option
 
 install: build  ## programs into PREFIX/bin: make install PREFIX=dir
@@ -43,4 +46,4 @@ install: build  ## programs into PREFIX/bin: make install PREFIX=dir
 clean:  ## remove everything that was built
 	rm -rf build
 
-.PHONY: help demo test build deps bench fuzz format lint install clean
+.PHONY: help demo test test-containers build deps bench fuzz format lint install clean

@@ -3,8 +3,8 @@
 set(MLPIPE_LIBTORCH wheel CACHE STRING "wheel or system")
 set_property(CACHE MLPIPE_LIBTORCH PROPERTY STRINGS wheel system)
 # cuda links the wheel's CUDA part too, whose own libraries (cuDNN, cuBLAS, NCCL, …) then have to be where it looks for
-# them: -DMLPIPE_LIBTORCH_DIR=DIR of a `pip install --target DIR torch==2.11.0` with all it depends on. The sources are
-# the same. A libtorch of the system has what it was built with.
+# them: scripts/install-libtorch --device cuda brings both. The sources are the same. A libtorch of the system has what it
+# was built with.
 set(MLPIPE_DEVICE cpu CACHE STRING "cpu or cuda")
 set_property(CACHE MLPIPE_DEVICE PROPERTY STRINGS cpu cuda)
 
@@ -16,11 +16,11 @@ if(MLPIPE_LIBTORCH STREQUAL system)
   set(MLPIPE_LIBTORCH_VERSION ${Torch_VERSION})
 else()
   if(NOT MLPIPE_LIBTORCH_DIR)
-    execute_process(COMMAND ${PROJECT_SOURCE_DIR}/scripts/install-deps --libtorch-dir
+    execute_process(COMMAND ${PROJECT_SOURCE_DIR}/scripts/install-libtorch --device ${MLPIPE_DEVICE} --dir
       OUTPUT_VARIABLE MLPIPE_LIBTORCH_DIR OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
   endif()
   if(NOT EXISTS ${MLPIPE_LIBTORCH_DIR}/torch/lib/libtorch_cpu.so)
-    message(FATAL_ERROR "no libtorch in ${MLPIPE_LIBTORCH_DIR}: run scripts/install-deps, or choose another with "
+    message(FATAL_ERROR "no libtorch in ${MLPIPE_LIBTORCH_DIR}: run scripts/install-libtorch --device ${MLPIPE_DEVICE}, or choose another with "
       "-DMLPIPE_LIBTORCH_DIR=DIR or -DMLPIPE_LIBTORCH=system")
   endif()
   # The wheel's include folder also holds headers of other projects that would shadow the system's: expose only its own.
@@ -51,10 +51,14 @@ else()
       -Wl,--push-state,--no-as-needed mlpipe_wheel_torch_cuda mlpipe_wheel_c10_cuda -Wl,--pop-state)
   endif()
   # What the programs load goes with them, in the wheel's own layout, which its libraries' search paths rely on.
-  install(FILES ${MLPIPE_LIBTORCH_DIR}/torch/lib/libtorch_cpu.so ${MLPIPE_LIBTORCH_DIR}/torch/lib/libc10.so
-    ${MLPIPE_LIBTORCH_DIR}/torch/lib/libgomp.so.1 DESTINATION lib/mlpipe/torch/lib)
-  install(FILES ${MLPIPE_LIBTORCH_DIR}/nvidia/cu13/lib/libcudart.so.13
-    ${MLPIPE_LIBTORCH_DIR}/nvidia/cu13/lib/libcupti.so.13 DESTINATION lib/mlpipe/nvidia/cu13/lib)
+  execute_process(COMMAND ${CMAKE_COMMAND} -E env MLPIPE_LIBTORCH_DIR=${MLPIPE_LIBTORCH_DIR}
+    ${PROJECT_SOURCE_DIR}/scripts/install-libtorch --device ${MLPIPE_DEVICE} --files
+    OUTPUT_VARIABLE files OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  string(REPLACE "\n" ";" files "${files}")
+  foreach(file IN LISTS files)
+    cmake_path(GET file PARENT_PATH folder)
+    install(FILES ${MLPIPE_LIBTORCH_DIR}/${file} DESTINATION lib/mlpipe/${folder} COMPONENT libtorch)
+  endforeach()
 endif()
 
 # For a program that loads libtorch: where it finds it once it is installed.

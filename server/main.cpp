@@ -258,7 +258,10 @@ void serve_standard_streams(const ServeOptions& options, Signals& signals) {
 int run(int argc, char** argv) {
   try {
     Signals signals;
-    const std::optional<ServeOptions> options = read_options(argc, argv);
+    const std::optional<ServeOptions> options =
+        read_options(argc, argv,
+                     {"mlpipe-serve", fmt::format("Serves one model over HTTP. {} with libtorch {}.",
+                                                  MLPIPE_VERSION, libtorch_version())});
     if (options && options->standard_streams) {
       serve_standard_streams(*options, signals);
     } else if (options) {

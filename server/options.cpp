@@ -10,7 +10,6 @@
 
 #include "pipeline/base/cores.hpp"
 #include "pipeline/base/error.hpp"
-#include "trainer/network/runtime.hpp"
 
 namespace mlpipe {
 
@@ -79,16 +78,30 @@ void add_limits(CLI::App& app, HttpLimits& limits) {
               least);
 }
 
+// Every option may be given by a variable too, --admin-port as MLPIPE_SERVE_OPTION_ADMIN_PORT: for
+// containers, whose images set some and whose users set others. (Kubernetes itself sets MLPIPE_SERVE_PORT
+// where a service has the name.)
+void take_from_environment(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option == app.get_help_ptr()) {
+      continue;
+    }
+    std::string variable = "MLPIPE_SERVE_OPTION_";
+    for (const char letter : option->get_lnames().front()) {
+      variable += letter == '-' ? '_' : static_cast<char>(letter - 'a' + 'A');
+    }
+    option->envname(variable);
+  }
+}
+
 }  // namespace
 
-std::optional<ServeOptions> read_options(int argc, char** argv) {
+std::optional<ServeOptions> read_options(int argc, char** argv, const ProgramTexts& texts) {
   ServeOptions options;
   options.threads = static_cast<unsigned>(available_cores());
   options.limits.answering = std::chrono::minutes(1);
   std::chrono::milliseconds drain_delay{0};
-  CLI::App app(
-      fmt::format("Serves one model over HTTP. {} with libtorch {}.", MLPIPE_VERSION, libtorch_version()),
-      "mlpipe-serve");
+  CLI::App app(texts.description, texts.name);
   app.add_option(
          "--model", options.models,
          "the model directory: model.yaml and weights.safetensors; further ones are served beside it, each "
@@ -139,13 +152,14 @@ std::optional<ServeOptions> read_options(int argc, char** argv) {
   add_seconds(app, "--grace", options.grace, "seconds that requests have to finish after that", 0);
   add_security(app, options);
   add_limits(app, options.limits);
+  take_from_environment(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {
     app.exit(asked);
     return std::nullopt;
   } catch (const CLI::ParseError& fault) {
-    throw UsageError(fault.what(), "mlpipe-serve --help lists the options");
+    throw UsageError(fault.what(), texts.name + " --help lists the options");
   }
   if (drain->count() > 0) {
     options.drain_delay = drain_delay;

@@ -14,7 +14,7 @@
 
 namespace mlpipe {
 
-// The command line of mlpipe-serve.
+// The command line and the environment of mlpipe-serve.
 struct ServeOptions {
   std::vector<std::filesystem::path> models;  // at least one; the first is the default
   std::string version = "1";
@@ -42,8 +42,15 @@ struct ServeOptions {
   std::chrono::milliseconds grace{10'000};
 };
 
-// Reads the command line. Returns nothing when it only asked for help or the version, which has been printed;
-// throws UsageError when it is wrong.
-std::optional<ServeOptions> read_options(int argc, char** argv);
+// Who reads them, as --help says it.
+struct ProgramTexts {
+  std::string name;
+  std::string description;
+};
+
+// Reads the command line, and for an option that it does not hold a variable: --admin-port as
+// MLPIPE_SERVE_OPTION_ADMIN_PORT. Returns nothing when it only asked for help or the version, which has been
+// printed; throws UsageError when it is wrong.
+std::optional<ServeOptions> read_options(int argc, char** argv, const ProgramTexts& texts);
 
 }  // namespace mlpipe

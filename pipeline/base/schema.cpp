@@ -93,6 +93,17 @@ Schema either(std::string meaning, std::vector<Schema> of) {
   return schema;
 }
 
+Schema partial(Schema schema) {
+  for (SchemaKey& key : schema.keys) {
+    key.required = false;
+    key.schema = partial(std::move(key.schema));
+  }
+  for (Schema& part : schema.of) {
+    part = partial(std::move(part));
+  }
+  return schema;
+}
+
 SchemaKey required(std::string name, Schema schema) {
   return {std::move(name), std::move(schema), true};
 }

@@ -68,6 +68,8 @@ Schema keys_and_others(std::string meaning, std::vector<SchemaKey> keys, Schema 
                        std::string what = "key");
 Schema one_of_keys(std::string meaning, std::vector<SchemaKey> keys, std::string what = "key");
 Schema either(std::string meaning, std::vector<Schema> of);
+// The same, but nothing in it is required.
+Schema partial(Schema schema);
 SchemaKey required(std::string name, Schema schema);
 SchemaKey optional(std::string name, Schema schema);
 SchemaKey later(std::string name, std::string meaning);

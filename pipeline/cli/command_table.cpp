@@ -10,6 +10,10 @@ const OptionSpec file_option{"-f,--file", "FILE", "the pipeline whose store it i
 const OptionSpec store_option{"--store", "DIR",
                               "the store it is about; otherwise $MLPIPE_STORE, or the nearest one"};
 const OptionSpec set_option{"--set", "NAME=VALUE", "use another value for a param", true};
+const OptionSpec profile_option{"--profile", "NAME",
+                                "with the changes that the file's `profiles` has under it"};
+const OptionSpec runs_on_option{"--runs-on", "PLACE",
+                                "where all steps run, whatever the file says: local, container"};
 const OptionSpec force_option{"--force", "STEP", "run a step although its result is there", true};
 const OptionSpec until_option{"--until", "STEP", "only this step and what it needs; nothing is published"};
 const OptionSpec alias_option{"--alias", "NAME", "the deployment it is about, when there are several"};
@@ -27,19 +31,21 @@ std::vector<CommandSpec> make_table() {
       {"lint",
        "check the pipeline's file and what it names, without running anything",
        {file_argument},
-       {set_option, json_option},
+       {set_option, profile_option, runs_on_option, json_option},
        lint_command,
        {}},
       {"plan",
        "show what would run, and why",
        {file_argument},
-       {set_option, until_option, force_option, json_option},
+       {set_option, profile_option, runs_on_option, until_option, force_option, json_option},
        plan_command,
        {}},
       {"run",
        "do what changed: run jobs, publish the model, roll the deployment to it",
        {file_argument},
        {set_option,
+        profile_option,
+        runs_on_option,
         until_option,
         force_option,
         {"-j,--jobs", "N", "how many jobs run at once; as many as there are cores when not given"},
@@ -55,6 +61,8 @@ std::vector<CommandSpec> make_table() {
        {{"STEP", "a step of the pipeline", true}},
        {{"--key", "", "print the text of the step's key, and the key"},
         set_option,
+        profile_option,
+        runs_on_option,
         force_option,
         file_option,
         json_option},
@@ -66,6 +74,8 @@ std::vector<CommandSpec> make_table() {
        {{"--mermaid", "", "as a Mermaid flowchart; this is the default"},
         {"--dot", "", "for Graphviz"},
         set_option,
+        profile_option,
+        runs_on_option,
         json_option},
        graph_command,
        {}},
@@ -73,7 +83,7 @@ std::vector<CommandSpec> make_table() {
        "copy a step's output out of the store",
        {{"STEP/OUT", "a step and one of its outputs", true},
         {"TO", "where to: into a folder that is there, else under that name", true}},
-       {set_option, file_option, json_option},
+       {set_option, profile_option, runs_on_option, file_option, json_option},
        get_command,
        {}},
       {"runs",

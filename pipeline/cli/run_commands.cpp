@@ -59,7 +59,7 @@ int plan_command(const Invocation& invocation) {
 int lint_command(const Invocation& invocation) {
   const std::filesystem::path file = pipeline_file(invocation);
   try {
-    const Spec spec = load_spec(file, invocation.all("--set"));
+    const Spec spec = load_spec(file, adjustments_of(invocation));
     FileHashes hashes(nullptr);
     const NoResults no_results;
     take_snapshot(spec, Programs::beside_this_one(), hashes, no_results);

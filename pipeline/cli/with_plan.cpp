@@ -25,10 +25,14 @@ class PlanUser : public RunObserver {
 
 }  // namespace
 
+Adjustments adjustments_of(const Invocation& invocation) {
+  return {invocation.all("--set"), invocation.value("--profile"), invocation.value("--runs-on")};
+}
+
 RunRequest request_of(const Invocation& invocation) {
   RunRequest request;
   request.file = pipeline_file(invocation);
-  request.set = invocation.all("--set");
+  request.adjustments = adjustments_of(invocation);
   for (const std::string& step : invocation.all("--force")) {
     request.plan.force.insert(step);
   }

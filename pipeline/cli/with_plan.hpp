@@ -7,6 +7,9 @@
 
 namespace mlpipe {
 
+// What the command line changes of the pipeline's file.
+Adjustments adjustments_of(const Invocation& invocation);
+
 // What the command asks of a run: the file, params, and which steps.
 RunRequest request_of(const Invocation& invocation);
 

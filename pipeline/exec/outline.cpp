@@ -133,13 +133,17 @@ std::string key_text(const Outline::Key& key) {
   Packer packer;
   packer.put(build_id_of(path_of_own_executable()).value_or(""));
   packer.put(key.file.string());
-  packer.put(key.set);
+  packer.put(key.adjustments.set);
+  packer.put(key.adjustments.profile);
+  packer.put(key.adjustments.runs_on);
   packer.put(key.tools);
   return packer.bytes();
 }
 
-fs::path outline_path(const Store& store, const fs::path& file) {
-  return store.directory() / "outlines" / digest_of(file.string()).hex();
+// Each profile has its own: people go from one to another and back.
+fs::path outline_path(const Store& store, const Outline::Key& key) {
+  const std::string whose = key.file.string() + '\0' + key.adjustments.profile.value_or("");
+  return store.directory() / "outlines" / digest_of(whose).hex();
 }
 
 PlannedStep read_planned(const StepRecord& record) {
@@ -408,7 +412,7 @@ class Review {
 
 std::optional<Outline> Outline::find(const Store& store, const Key& key) {
   try {
-    auto content = Content::read(outline_path(store, key.file));
+    auto content = Content::read(outline_path(store, key));
     if (!content || content->head.key != key_text(key)) {
       return std::nullopt;
     }
@@ -569,7 +573,7 @@ class OutlineWriter {
     beginning.append(magic);
     beginning.put(digest_of(head.bytes()));
     beginning.put(head.bytes());
-    const fs::path path = outline_path(store_, key.file);
+    const fs::path path = outline_path(store_, key);
     fs::create_directories(path.parent_path());
     const std::array<std::string_view, 3> parts = {beginning.bytes(), dependencies_.bytes(), steps_.bytes()};
     replace_file(path, parts);

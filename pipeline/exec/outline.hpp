@@ -16,15 +16,15 @@ namespace mlpipe {
 using StepVisitor = std::function<void(const std::string& name, const PlannedStep& step)>;
 
 // What a run looked at and found, step by step, so that the next one neither parses the file again nor plans
-// what did not change. One file for each pipeline file, outlines/<digest> in the store; only the build that
-// wrote it reads it. It is a memory, not a truth: what does not fit, is damaged or is missing means that the
-// pipeline is read and planned as a whole.
+// what did not change. One file for each pipeline file and profile, outlines/<digest> in the store; only the
+// build that wrote it reads it. It is a memory, not a truth: what does not fit, is damaged or is missing
+// means that the pipeline is read and planned as a whole.
 class Outline {
  public:
   // What must be the same for an outline to hold, besides files and results.
   struct Key {
-    std::filesystem::path file;    // absolute
-    std::vector<std::string> set;  // as on the command line
+    std::filesystem::path file;  // absolute
+    Adjustments adjustments;
     Tools tools;
   };
   // The part of a pipeline that has to be planned again, and what of the rest it hangs on.

@@ -1,9 +1,11 @@
 #include "pipeline/exec/programs.hpp"
 
+#include <fmt/format.h>
 #include <sched.h>
 #include <sys/utsname.h>
 
 #include "pipeline/base/build_id.hpp"
+#include "pipeline/base/error.hpp"
 #include "pipeline/base/process.hpp"
 
 namespace mlpipe {
@@ -11,6 +13,25 @@ namespace mlpipe {
 Programs Programs::beside_this_one() {
   const std::filesystem::path folder = path_of_own_executable().parent_path();
   return {folder / "mlpipe-agent", folder / "mlpipe-fetch", folder / "mlpipe-train", folder / "mlpipe-serve"};
+}
+
+std::filesystem::path image_sources() {
+  return image_sources(path_of_own_executable().parent_path());
+}
+
+std::filesystem::path image_sources(const std::filesystem::path& programs) {
+  const std::filesystem::path repository =
+      programs.parent_path().parent_path().parent_path();  // of build/x/bin
+  const std::filesystem::path places[] = {programs.parent_path() / "share" / "mlpipe" / "source", repository};
+  for (const std::filesystem::path& place : places) {
+    std::error_code error;
+    if (std::filesystem::is_regular_file(place / "containers" / "server.Dockerfile", error)) {
+      return place;
+    }
+  }
+  throw Error(fmt::format("the sources of mlpipe's own images are missing: there is no {}",
+                          (places[0] / "containers" / "server.Dockerfile").string()),
+              "install mlpipe whole (make install PREFIX=DIR), or name a Dockerfile of your own");
 }
 
 int usable_cores() {

@@ -17,6 +17,14 @@ struct Programs {
   static Programs beside_this_one();
 };
 
+// The folder that mlpipe's own images are built from: containers/*.Dockerfile and their whole context. It
+// lies in
+// ../share/mlpipe/source of an installed mlpipe; for one in a build folder it is the repository that this is
+// in. Throws Error when there is none.
+std::filesystem::path image_sources();
+// The same for a program in that folder.
+std::filesystem::path image_sources(const std::filesystem::path& programs);
+
 // What counts towards keys. A program that is not there has an empty identity, until a step needs it.
 Tools find_tools(const Programs& programs, FileHashes& hashes);
 

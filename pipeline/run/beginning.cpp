@@ -34,11 +34,11 @@ Beginning begin(const RunRequest& request, const std::filesystem::path& file, co
   const bool usual = request.plan.force.empty() && !request.plan.until && !request.dry_run;
   beginning.looked_at = LookedAt::now(store);
   beginning.pipeline = stamp_of(file).value_or(FileStamp{});
-  beginning.key = {file, request.set, find_tools(programs, hashes)};
+  beginning.key = {file, request.adjustments, find_tools(programs, hashes)};
   if (usual && !request.whole && store != nullptr && begin_with_outline(beginning, hashes, *store)) {
     return beginning;
   }
-  beginning.spec = std::make_shared<const Spec>(load_spec(request.file, request.set));
+  beginning.spec = std::make_shared<const Spec>(load_spec(request.file, request.adjustments));
   static const NoResults no_results;
   beginning.snapshot = take_snapshot(*beginning.spec, programs, hashes,
                                      store != nullptr ? static_cast<const ResultSource&>(*store) : no_results,

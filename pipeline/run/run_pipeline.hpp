@@ -16,7 +16,7 @@ namespace mlpipe {
 
 struct RunRequest {
   std::filesystem::path file;
-  std::vector<std::string> set;  // "name=value"
+  Adjustments adjustments;
   PlanOptions plan;
   std::size_t jobs = 0;  // 0: as many as cores
   bool dry_run = false;  // plan and show, write nothing

@@ -31,6 +31,9 @@ void order_steps(std::vector<Step>& steps, Diagnostics& diagnostics) {
     for (const Input& input : steps[i].inputs) {
       needs[i].push_back(index.at(input.step));
     }
+    if (steps[i].image) {
+      needs[i].push_back(index.at(steps[i].image->step));
+    }
   }
   // Depth first with a stack of its own: a chain of 100,000 steps must not exhaust the thread's.
   std::vector<Visit> visits(steps.size(), Visit::never);

@@ -44,6 +44,27 @@ auto members(OneOf<RunAction> auto& run) {
   auto& [shell, arguments] = run;
   return std::tie(shell, arguments);
 }
+auto members(OneOf<ImageSpec> auto& image) {
+  auto& [name, mark, kind, built_in, dockerfile, context, target, platform, reference, args, secrets] = image;
+  return std::tie(name, mark, kind, built_in, dockerfile, context, target, platform, reference, args,
+                  secrets);
+}
+auto members(OneOf<ImageAction> auto& action) {
+  auto& [image] = action;
+  return std::tie(image);
+}
+auto members(OneOf<Strategy::Step> auto& step) {
+  auto& [weight, pause] = step;
+  return std::tie(weight, pause);
+}
+auto members(OneOf<Strategy::Term> auto& term) {
+  auto& [text, expression] = term;
+  return std::tie(text, expression);
+}
+auto members(OneOf<Strategy> auto& strategy) {
+  auto& [canary, steps, abort_if, min_requests, on_no_data] = strategy;
+  return std::tie(canary, steps, abort_if, min_requests, on_no_data);
+}
 auto members(OneOf<Selector> auto& selector) {
   auto& [kind, metric, lowest, count, ids] = selector;
   return std::tie(kind, metric, lowest, count, ids);
@@ -77,19 +98,22 @@ auto members(OneOf<MatrixGroup> auto& group) {
   return std::tie(names, fail_fast, max_parallel);
 }
 auto members(OneOf<Step> auto& step) {
-  auto& [name, group, matrix, mark, action, needs, after, deps, inputs, outs, metrics, environment, secrets,
-         tools, timeout, condition, finally, outcomes, retry, resources, processes, params, select] = step;
-  return std::tie(name, group, matrix, mark, action, needs, after, deps, inputs, outs, metrics, environment,
-                  secrets, tools, timeout, condition, finally, outcomes, retry, resources, processes, params,
-                  select);
+  auto& [name, group, matrix, mark, action, runs_on, image, network, needs, after, deps, inputs, outs,
+         metrics, environment, secrets, tools, timeout, condition, finally, outcomes, retry, resources,
+         processes, params, select] = step;
+  return std::tie(name, group, matrix, mark, action, runs_on, image, network, needs, after, deps, inputs,
+                  outs, metrics, environment, secrets, tools, timeout, condition, finally, outcomes, retry,
+                  resources, processes, params, select);
 }
 auto members(OneOf<ModelSpec> auto& model) {
   auto& [name, from, gate, gate_text] = model;
   return std::tie(name, from, gate, gate_text);
 }
 auto members(OneOf<DeploySpec> auto& deploy) {
-  auto& [alias, target, host, port] = deploy;
-  return std::tie(alias, target, host, port);
+  auto& [alias, target, host, port, strategy, image, gateway_image, replicas, resources, command,
+         container_port, model_in_image] = deploy;
+  return std::tie(alias, target, host, port, strategy, image, gateway_image, replicas, resources, command,
+                  container_port, model_in_image);
 }
 
 void pack_head(const Spec& spec, Packer& packer) {

@@ -81,6 +81,52 @@ Schema resources_schema() {
        optional("gpu", integer("how many GPUs; the job finds them in CUDA_VISIBLE_DEVICES", 0, 1024))});
 }
 
+Schema runs_on_schema(const std::string& meaning) {
+  return text(meaning + " `local` is a process on this machine, `container` one in a container of its own.",
+              {"local", "container"}, {"kubernetes", "nix"});
+}
+
+Schema image_schema() {
+  return keys(
+      "An image: made from a Dockerfile, one that comes with mlpipe, or one that is pulled.",
+      {optional("dockerfile", text("what it is built from, relative to the pipeline's folder")),
+       optional("from", text("the reference of an image that is there already, such as python:3.12-slim")),
+       optional("built-in", text("one that comes with mlpipe; an image of that name is it anyway",
+                                 {"trainer", "server", "gateway"})),
+       optional("context", text("the folder that the build sees, less what its .dockerignore names; the "
+                                "pipeline's own when not given")),
+       optional("target", text("the stage to build; the last one when not given")),
+       optional("args", map("build arguments", scalar("the value"), "argument")),
+       optional("secrets", map("build secrets, by the id that the Dockerfile mounts: `${{ secrets.NAME }}`; "
+                               "they are in no layer and do not count",
+                               text("${{ secrets.NAME }}"), "secret")),
+       optional("platform", text("such as linux/amd64; the engine's own when not given")),
+       later("nix", "A flake's output that is an image.")});
+}
+
+Schema canary_schema() {
+  const double most_requests = 1'000'000;
+  return keys(
+      "Moves traffic in steps and watches.",
+      {required("steps",
+                list("one after the other; after the last the release gets all requests",
+                     one_of_keys("", {optional("weight", integer("percent of the requests that the new "
+                                                                 "release gets from now on",
+                                                                 1, 99)),
+                                      optional("pause", duration("for how long it is watched"))}))),
+       optional("abort-if",
+                list("conditions over `error_rate` (0 to 1), `p50` and `p99` (seconds) and `requests` of the "
+                     "new release since its weight last changed, and over the same of the serving one as "
+                     "`current.X`; when one holds, the old release goes on serving",
+                     text("a condition"))),
+       optional("min-requests", integer("how many the new release must have answered in a step, for it to "
+                                        "count",
+                                        0, most_requests)),
+       optional("on-no-data", text("what is done when it got fewer: `probe` sends it requests made from the "
+                                   "model's signature (when not given), `hold` waits, `abort` gives up",
+                                   {"probe", "hold", "abort"}))});
+}
+
 Schema step_schema() {
   return keys(
       "One step; it has exactly one of `fetch`, `train` and `run`.",
@@ -114,8 +160,12 @@ Schema step_schema() {
                         "there are N), `only` (the one that there is), `exact(ID, …)`, `all`. With `some`, "
                         "`all` and several ids an output is a folder that holds each result's own: `1`, `2`, "
                         "…, the oldest first. It does not count towards the step's key.")),
-          later("image", "The image that the step runs in."),
-          later("runs-on", "Where this step runs."),
+          optional("runs-on",
+                   runs_on_schema("Where this `train` or `run` step runs; as the pipeline says when "
+                                  "not given.")),
+          optional("image",
+                   text("The image that it runs in where it runs in a container: one of `images`, or "
+                        "`trainer`, which comes with mlpipe and is taken when not given.")),
           optional("matrix", matrix_schema()),
           optional("if",
                    text("A condition; a step for which it does not hold is skipped, and so is what needs "
@@ -128,7 +178,7 @@ Schema step_schema() {
           optional("resources", resources_schema()),
           optional("tools", list("Programs from PATH that a `run` step uses: they count towards its key.",
                                  text("a program's name"))),
-          later("network", "Whether a container has network."),
+          optional("network", boolean("Whether its container has a network; it has none when not given.")),
           optional("nodes",
                    integer("How many nodes the job runs on, each with `processes`: on `local` all of "
                            "them are this machine; 1 when not given.",
@@ -160,20 +210,31 @@ Schema deploy_schema() {
   return keys(
       "The deployment that serves the model.",
       {optional("alias", text("the movable name for the release that serves; `prod` when not given")),
-       optional("target", text("where it serves: `local` is a supervised process on this machine", {"local"},
-                               {"container", "kubernetes", "nixos"})),
+       optional("target",
+                text("where it serves: `local` is a supervised process on this machine, `container` "
+                     "replicas in containers behind a gateway",
+                     {"local", "container"}, {"kubernetes", "nixos"})),
        optional("strategy",
                 either("how traffic moves to a new release: `rolling` loads it beside the old one, warms it "
-                       "up, then moves all traffic",
-                       {text("", {"rolling"}),
-                        keys("", {later("canary", "Moves traffic in steps and watches.")})})),
+                       "up, then moves all traffic; `canary` moves it in steps",
+                       {text("", {"rolling"}), keys("", {required("canary", canary_schema())})})),
        optional("host", text("the address to listen on; 127.0.0.1 when not given")),
        optional("port", integer("the port to listen on, 0 takes a free one; when not given 8080, or a free "
                                 "one where that is taken",
                                 0, 65535)),
-       later("image", "The server image."), later("replicas", "How many servers."),
-       later("resources", "cpu, memory and gpu of a server."),
-       later("command", "Another server's command.")});
+       optional("replicas", integer("how many servers; 1 when not given", 1, 100)),
+       optional("image", text("the server's image where it runs in containers: one of `images`, or `server`, "
+                              "which comes with mlpipe and is taken when not given")),
+       optional("resources", resources_schema()),
+       optional("model", text("`image`: the model is a layer of the image that serves it, and nothing is "
+                              "mounted (when not given); `mounted`: its folder is mounted read-only",
+                              {"image", "mounted"})),
+       optional("command",
+                list("what runs in the container, for a server that is not mlpipe's and speaks Open "
+                     "Inference Protocol v2",
+                     text("one argument"))),
+       optional("container-port",
+                integer("where the server listens inside its container; 8080 when not given", 1, 65535))});
 }
 
 Schema make_pipeline_schema() {
@@ -188,16 +249,29 @@ Schema make_pipeline_schema() {
                                 step_schema(), "step")),
           optional("model", model_schema()),
           optional("deploy", deploy_schema()),
-          optional("runs-on", text("Where steps run: `local` is a process on this machine.", {"local"},
-                                   {"container", "kubernetes", "nix"})),
+          optional("runs-on", runs_on_schema("Where steps run; `local` when not given.")),
           later("on", "What starts a run by itself."),
-          later("images", "Images that steps and the deployment use."),
+          optional("images",
+                   map("Images that steps and the deployment use, by name; built when their content changed, "
+                       "used by digest. Only those that are used are looked at.",
+                       image_schema(), "image")),
           later("remote", "Where results travel between machines."),
-          later("profiles", "Named changes to this file."),
+          optional(
+              "profiles",
+              map("Named changes to this file, for `--profile NAME`: each holds any of the keys above, and "
+                  "is merged into them key by key.",
+                  any("any part of this file"), "profile")),
       });
 }
 
 }  // namespace
+
+Schema profile_schema() {
+  Schema schema = partial(pipeline_schema());
+  std::erase_if(schema.keys,
+                [](const SchemaKey& key) { return key.name == "profiles" || key.name == "name"; });
+  return schema;
+}
 
 const Schema& pipeline_schema() {
   static const Schema schema = make_pipeline_schema();

@@ -9,6 +9,8 @@
 #include "pipeline/base/scalar.hpp"
 #include "pipeline/base/text.hpp"
 #include "pipeline/model/training.hpp"
+#include "pipeline/spec/deploy_reader.hpp"
+#include "pipeline/spec/images.hpp"
 #include "pipeline/spec/matrix.hpp"
 #include "pipeline/spec/order.hpp"
 #include "pipeline/spec/references.hpp"
@@ -46,20 +48,30 @@ std::string last_part_of_url(std::string_view url) {
 // reported at once and none twice.
 class Reader {
  public:
-  Reader(const std::filesystem::path& file, const YamlDocument& document, Diagnostics& diagnostics)
-      : root_(document.root), diagnostics_(diagnostics), references_(names_, diagnostics) {
+  Reader(const std::filesystem::path& file, const YamlDocument& document, const Adjustments& adjustments,
+         Diagnostics& diagnostics)
+      : root_(document.root),
+        adjustments_(adjustments),
+        diagnostics_(diagnostics),
+        references_(names_, diagnostics),
+        images_(root_, references_, diagnostics) {
     spec_.file = std::filesystem::absolute(file).lexically_normal();
     spec_.project = spec_.file.parent_path();
   }
 
-  Spec read(const std::vector<std::string>& set) {
+  Spec read() {
     read_name();
-    read_params(set);
+    read_params(adjustments_.set);
+    read_where_steps_run();
     expand_steps();
     collect_outs();
     read_steps();
     read_model();
     read_deploy();
+    check_image_names();
+    for (Step& image : images_.steps()) {
+      spec_.steps.push_back(std::move(image));
+    }
     if (diagnostics_.empty()) {
       put_last_steps_after_the_others();
       order_steps(spec_.steps, diagnostics_);
@@ -103,6 +115,58 @@ class Reader {
     }
     for (const auto& [name, value] : names_.params) {
       spec_.params[name] = value.scalar;
+    }
+  }
+
+  void read_where_steps_run() {
+    runs_on_ = read_runs_on(root_.find("runs-on")).value_or(RunsOn::local);
+    if (!adjustments_.runs_on) {
+      return;
+    }
+    if (*adjustments_.runs_on != "local" && *adjustments_.runs_on != "container") {
+      throw UsageError(fmt::format("--runs-on {}: there is no such place", printable(*adjustments_.runs_on)),
+                       "known: local, container");
+    }
+    runs_on_ = *adjustments_.runs_on == "container" ? RunsOn::container : RunsOn::local;
+  }
+
+  std::optional<RunsOn> read_runs_on(const YamlNode* node) {
+    Usage not_counted;
+    const auto text = node != nullptr && node->is_scalar() && !node->is_null()
+                          ? references_.text(*node, not_counted)
+                          : std::nullopt;
+    return !text                  ? std::nullopt
+           : *text == "container" ? std::optional(RunsOn::container)
+                                  : std::optional(RunsOn::local);
+  }
+
+  // A file is known by its hash, wherever it was fetched: `fetch` stays on this machine.
+  void read_container(const YamlNode& node, Step& step) {
+    const YamlNode* runs_on = node.find("runs-on");
+    const YamlNode* network = node.find("network");
+    if (std::holds_alternative<FetchAction>(step.action)) {
+      for (const char* key : {"runs-on", "image", "network"}) {
+        if (const YamlNode* written = node.find(key)) {
+          diagnostics_.add(*written, fmt::format("`{}` belongs to `train` and `run` steps", key),
+                           "mlpipe fetches files itself, on this machine");
+        }
+      }
+      return;
+    }
+    step.runs_on = adjustments_.runs_on ? runs_on_ : read_runs_on(runs_on).value_or(runs_on_);
+    if (network != nullptr && is_written_out(*network, diagnostics_)) {
+      step.network = as_boolean(*network).value_or(false);
+    }
+    if (step.runs_on == RunsOn::container) {
+      step.image = images_.use(node.find("image"), "trainer");
+    }
+  }
+
+  void check_image_names() {
+    if (const YamlNode* images = root_.find("images")) {
+      for (const YamlEntry& entry : images->entries) {
+        check_name(entry.key, entry.key_mark, "an image");
+      }
     }
   }
 
@@ -253,6 +317,7 @@ class Reader {
     read_paths(node, step, usage, may_be_run);
     read_environment(node, step, usage);
     read_rules(node, may_be_run, references_, usage, diagnostics_, step);
+    read_container(node, step);
     read_needs(node, step);
     if (const auto selector = read_selector(node)) {
       step.select = *selector;
@@ -676,58 +741,52 @@ class Reader {
       diagnostics_.add(*node, "a deployment needs a model",
                        "add `model:` with its name and where it comes from");
     }
-    const auto text = [&](const char* key, const char* otherwise) {
-      const YamlNode* value = node->find(key);
-      Usage usage;
-      return value != nullptr && value->is_scalar() ? references_.text(*value, usage).value_or("")
-                                                    : std::string(otherwise);
-    };
-    DeploySpec deploy;
-    deploy.alias = text("alias", "prod");
-    deploy.target = text("target", "local");
-    deploy.host = text("host", "127.0.0.1");
+    DeploySpec deploy = read_deployment(*node, references_, images_, diagnostics_);
     if (const YamlNode* alias = node->find("alias"); alias != nullptr && !alias->is_null()) {
       check_name(deploy.alias, alias->mark, "an alias");
-    }
-    if (const YamlNode* port = node->find("port")) {
-      constexpr int largest_port = 65535;
-      const auto number = parse_integer(text("port", ""));
-      if (!number || *number < 0 || *number > largest_port) {
-        diagnostics_.add(*port, "expected a port from 0 to 65535");
-      } else {
-        deploy.port = static_cast<int>(*number);
-      }
     }
     spec_.deploy = std::move(deploy);
   }
 
   const YamlNode& root_;
+  const Adjustments& adjustments_;
   Diagnostics& diagnostics_;
   Names names_;
   References references_;
+  Images images_;
+  RunsOn runs_on_ = RunsOn::local;  // where a step runs that does not say
   Spec spec_;
   std::vector<Declared> declared_;
   std::set<std::string> last_steps_;  // finally steps that come after all others
 };
 
+// Also those that are not used: a fault in a profile is said before the day on which it is.
+void check_profiles(const YamlNode& profiles, Diagnostics& diagnostics) {
+  static const Schema one_or_more = schema::map("", profile_schema(), "profile");
+  check_schema(one_or_more, profiles, diagnostics);
+}
+
 }  // namespace
 
-Spec read_spec(const std::filesystem::path& file, YamlDocument document,
-               const std::vector<std::string>& set) {
+Spec read_spec(const std::filesystem::path& file, YamlDocument document, const Adjustments& adjustments) {
   Diagnostics diagnostics(document);
   if (document.root.is_null()) {
     throw SpecError({{document.file, 0, 0, "", "the file is empty", "`mlpipe init` writes one that runs"}});
   }
+  if (const YamlNode* profiles = document.root.find("profiles")) {
+    check_profiles(*profiles, diagnostics);
+  }
+  apply_profile(document.root, adjustments.profile);
   check_schema(pipeline_schema(), document.root, diagnostics);
-  Spec spec = Reader(file, document, diagnostics).read(set);
+  Spec spec = Reader(file, document, adjustments, diagnostics).read();
   spec.document = std::make_shared<const YamlDocument>(std::move(document));
   return spec;
 }
 
-Spec load_spec(const std::filesystem::path& file, const std::vector<std::string>& set) {
+Spec load_spec(const std::filesystem::path& file, const Adjustments& adjustments) {
   YamlLimits limits;
   limits.bytes = largest_pipeline_file;
-  return read_spec(file, read_yaml_file(file, limits), set);
+  return read_spec(file, read_yaml_file(file, limits), adjustments);
 }
 
 }  // namespace mlpipe

@@ -24,6 +24,8 @@ struct Resources {
   Mark gpu_mark;
 };
 
+enum class RunsOn { local, container };
+
 // As how many processes a job's program runs.
 struct Processes {
   static constexpr int most = 64;  // of either

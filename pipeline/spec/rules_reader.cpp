@@ -36,6 +36,29 @@ class RulesReader {
     }
   }
 
+  void read_resources(const YamlNode& node, Resources& resources) {
+    if (const YamlNode* cpu = node.find("cpu")) {
+      const auto found = text(cpu);
+      resources.cpu_mark = cpu->mark;
+      resources.cpu = expect(cpu, found, found ? parse_cores(*found) : std::nullopt, "a number of cores",
+                             "write 2, 0.5 or 500m")
+                          .value_or(0);
+    }
+    if (const YamlNode* memory = node.find("memory")) {
+      const auto found = text(memory);
+      resources.memory_mark = memory->mark;
+      resources.memory = expect(memory, found, found ? parse_bytes(*found) : std::nullopt,
+                                "an amount of memory", "write bytes with a unit, as in 4Gi or 512M")
+                             .value_or(0);
+    }
+    if (const YamlNode* gpu = node.find("gpu")) {
+      resources.gpu_mark = gpu->mark;
+      if (const auto count = whole_number(gpu)) {
+        resources.gpu = static_cast<int>(std::min<std::int64_t>(*count, 1024));
+      }
+    }
+  }
+
  private:
   // The scalar's text; nothing when it is missing or there was a fault. How a step runs does not count, so
   // neither do the params that say so.
@@ -104,29 +127,6 @@ class RulesReader {
     retry.factor = expect(factor, found, value, "a number from 1", "").value_or(retry.factor);
   }
 
-  void read_resources(const YamlNode& node, Resources& resources) {
-    if (const YamlNode* cpu = node.find("cpu")) {
-      const auto found = text(cpu);
-      resources.cpu_mark = cpu->mark;
-      resources.cpu = expect(cpu, found, found ? parse_cores(*found) : std::nullopt, "a number of cores",
-                             "write 2, 0.5 or 500m")
-                          .value_or(0);
-    }
-    if (const YamlNode* memory = node.find("memory")) {
-      const auto found = text(memory);
-      resources.memory_mark = memory->mark;
-      resources.memory = expect(memory, found, found ? parse_bytes(*found) : std::nullopt,
-                                "an amount of memory", "write bytes with a unit, as in 4Gi or 512M")
-                             .value_or(0);
-    }
-    if (const YamlNode* gpu = node.find("gpu")) {
-      resources.gpu_mark = gpu->mark;
-      if (const auto count = whole_number(gpu)) {
-        resources.gpu = static_cast<int>(std::min<std::int64_t>(*count, 1024));
-      }
-    }
-  }
-
   // They count, so the params that say how many are such that the step uses.
   void read_processes(const YamlNode& node, Step& step) {
     for (const auto& [key, count] :
@@ -178,6 +178,12 @@ class RulesReader {
 };
 
 }  // namespace
+
+void read_resources(const YamlNode& node, const References& references, Diagnostics& diagnostics,
+                    Resources& resources) {
+  Usage not_counted;
+  RulesReader(references, not_counted, diagnostics).read_resources(node, resources);
+}
 
 void read_rules(const YamlNode& node, bool may_name_tools, const References& references, Usage& usage,
                 Diagnostics& diagnostics, Step& step) {

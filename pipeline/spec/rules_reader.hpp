@@ -10,4 +10,8 @@ namespace mlpipe {
 void read_rules(const YamlNode& node, bool may_name_tools, const References& references, Usage& usage,
                 Diagnostics& diagnostics, Step& step);
 
+// Reads `resources` alone.
+void read_resources(const YamlNode& node, const References& references, Diagnostics& diagnostics,
+                    Resources& resources);
+
 }  // namespace mlpipe

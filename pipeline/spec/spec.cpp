@@ -19,8 +19,12 @@ std::string placeholder_of_outcome(const std::string& step) {
 }
 
 std::string Step::kind() const {
-  constexpr std::array<const char*, 3> names = {"fetch", "train", "run"};
+  constexpr std::array<const char*, 4> names = {"fetch", "train", "run", "image"};
   return names[action.index()];
+}
+
+std::string image_step(const std::string& image) {
+  return "images." + image;
 }
 
 const Step* Spec::find_step(std::string_view step) const {
@@ -49,6 +53,9 @@ std::vector<std::string> Spec::upstream(const Step& step) const {
   std::vector<std::string> names = step.needs;
   for (const Input& input : step.inputs) {
     names.push_back(input.step);
+  }
+  if (step.image) {
+    names.push_back(step.image->step);
   }
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());

@@ -11,10 +11,12 @@
 
 #include "pipeline/base/schema.hpp"
 #include "pipeline/base/yaml.hpp"
+#include "pipeline/spec/adjustments.hpp"
 #include "pipeline/spec/condition.hpp"
 #include "pipeline/spec/expression.hpp"
 #include "pipeline/spec/rules.hpp"
 #include "pipeline/spec/selector.hpp"
+#include "pipeline/spec/strategy.hpp"
 
 namespace mlpipe {
 
@@ -55,13 +57,39 @@ struct RunAction {
   std::vector<std::string> arguments;
 };
 
+// What an image is made from: a Dockerfile of the project, one that comes with mlpipe, or an image that is
+// there under a reference and is pulled.
+struct ImageSpec {
+  enum class Kind { built_in, dockerfile, reference };
+  std::string name;  // "trainer", as in `images:`
+  Mark mark;
+  Kind kind = Kind::built_in;
+  std::string built_in;    // built_in: "trainer", "server" or "gateway"
+  std::string dockerfile;  // dockerfile: relative to the project
+  std::string context;     // dockerfile: a folder relative to the project; "." is all of it
+  std::string target;      // the stage to build; empty: the last
+  std::string platform;    // "linux/amd64"; empty: the engine's own
+  std::string reference;   // reference: "debian:bookworm-slim"
+  std::map<std::string, std::string> args;
+  std::vector<SecretVariable> secrets;  // build secrets; `variable` is the id that the Dockerfile mounts
+};
+
+// Builds or pulls an image; its only output, `image`, is a file that names it: {"id": "sha256:…", "name":
+// "…"}.
+struct ImageAction {
+  ImageSpec image;
+};
+
 // One node that the author wrote, or one combination of a matrix that the author wrote. A value.
 struct Step {
   std::string name;                           // "train"; of a matrix "train[lr=0.1]"
   std::string group;                          // of a matrix: "train"; else empty
   std::map<std::string, std::string> matrix;  // its values
   Mark mark;
-  std::variant<FetchAction, TrainAction, RunAction> action;
+  std::variant<FetchAction, TrainAction, RunAction, ImageAction> action;
+  RunsOn runs_on = RunsOn::local;
+  std::optional<Input> image;        // that it runs in; of a step that runs in a container
+  bool network = false;              // whether its container has one
   std::vector<std::string> needs;    // steps that must have succeeded before, besides those behind `inputs`
   std::vector<std::string> after;    // steps that must have ended before, however they ended
   std::vector<Dependency> deps;      // sorted, without duplicates
@@ -83,8 +111,11 @@ struct Step {
   std::map<std::string, std::string> params;  // the ones that it uses
   Selector select;                            // which of its results stand for it
 
-  std::string kind() const;  // "fetch", "train", "run"
+  std::string kind() const;  // "fetch", "train", "run", "image"
 };
+
+// The step that makes an image, and what messages call it. No step that an author names holds a dot.
+std::string image_step(const std::string& image);
 
 // What stands for the outcome of a step until the step has ended: "${{ steps.train.outcome }}".
 std::string placeholder_of_outcome(const std::string& step);
@@ -105,9 +136,18 @@ struct ModelSpec {
 
 struct DeploySpec {
   std::string alias;
-  std::string target;  // "local"
+  std::string target;  // "local", "container"
   std::string host;
   std::optional<int> port;  // 0: any free one; nothing: the usual one, or any free one when it is taken
+  Strategy strategy;
+  // Of a target that runs containers:
+  std::optional<Input> image;          // the server's
+  std::optional<Input> gateway_image;  // of what spreads requests over the replicas
+  int replicas = 1;
+  Resources resources;               // of each replica
+  std::vector<std::string> command;  // another server's; empty: what the image says
+  int container_port = 8080;         // that the server listens at inside its container
+  bool model_in_image = true;        // else the release's folder is mounted
 };
 
 // The parsed file. A value; nothing in it depends on the disk.
@@ -117,7 +157,8 @@ struct Spec {
   std::filesystem::path project;                 // the folder that holds it
   std::string name;
   std::map<std::string, std::string> params;
-  std::vector<Step> steps;  // every step stands after those that it needs; else in the order of the file
+  std::vector<Step> steps;  // every step stands after those that it needs; else in the order of the file.
+                            // Images that are used are steps too
   std::map<std::string, MatrixGroup> groups;  // by the name of the matrix step
   std::optional<ModelSpec> model;
   std::optional<DeploySpec> deploy;
@@ -133,11 +174,13 @@ struct Spec {
 
 // The one definition of pipeline.yaml.
 const Schema& pipeline_schema();
+// What a profile may hold: any part of the file, nothing of it required.
+Schema profile_schema();
 
-// Parses and checks the file; `set` holds "name=value" from the command line. Throws SpecError with every
-// fault, UsageError for a missing file or a `set` that names no param.
-Spec load_spec(const std::filesystem::path& file, const std::vector<std::string>& set = {});
+// Parses and checks the file. Throws SpecError with every fault, UsageError for a missing file, a `set` that
+// names no param and a profile that is not there.
+Spec load_spec(const std::filesystem::path& file, const Adjustments& adjustments = {});
 // The same for a text, as if it stood in `file`.
-Spec read_spec(const std::filesystem::path& file, YamlDocument document, const std::vector<std::string>& set);
+Spec read_spec(const std::filesystem::path& file, YamlDocument document, const Adjustments& adjustments);
 
 }  // namespace mlpipe

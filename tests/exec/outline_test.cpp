@@ -49,13 +49,13 @@ class OutlineTest : public testing::Test {
   fs::path project() const { return folder_.path() / "project"; }
   fs::path outline_file() const { return fs::directory_iterator(store_.directory() / "outlines")->path(); }
 
-  Outline::Key key() const { return {project() / "pipeline.yaml", set_, tools_}; }
+  Outline::Key key() const { return {project() / "pipeline.yaml", {set_}, tools_}; }
 
   // Plans the whole pipeline, lets every step that runs succeed (or fail), and writes the outline.
   void run(const std::string& failing = "") {
     const LookedAt looked_at = LookedAt::now(&store_);
     const FileStamp stamp = stamp_of(key().file).value();
-    const Spec spec = load_spec(key().file, set_);
+    const Spec spec = load_spec(key().file, {set_});
     WatchedDependencies watched;
     FileHashes hashes(&store_.database());
     Snapshot snapshot = take_snapshot(spec, {}, hashes, store_, &watched);

@@ -27,14 +27,15 @@ const std::vector<Layer>& layers() {
   static const std::vector<Layer> table = [] {
     std::vector<Layer> layers;
     Folders left;
-    for (const std::string name :
-         {"base", "model", "spec", "plan", "store", "agent", "exec", "registry", "deploy", "run", "cli"}) {
+    for (const std::string name : {"base", "container", "model", "spec", "plan", "store", "agent", "exec",
+                                   "registry", "deploy", "run", "cli"}) {
       layers.push_back({"pipeline/" + name, left});
       left.push_back("pipeline/" + name);
     }
     const auto agent = std::find_if(layers.begin(), layers.end(),
                                     [](const Layer& layer) { return layer.folder == "pipeline/agent"; });
-    agent->may_include = {"pipeline/base"};  // it goes into every container: as little as can be
+    agent->may_include = {"pipeline/base",
+                          "pipeline/container"};  // it goes into every container: as little as can be
     const Layer others[] = {
         {"pipeline/fetch", {"pipeline/base"}},
         {"pipeline/archive", {"pipeline/base"}},

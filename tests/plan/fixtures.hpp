@@ -48,7 +48,7 @@ class KnownResults : public ResultSource {
 
 inline Spec spec_of(const std::string& text, const std::vector<std::string>& set = {},
                     const std::string& file = "/project/pipeline.yaml") {
-  return read_spec(file, parse_yaml("pipeline.yaml", text), set);
+  return read_spec(file, parse_yaml("pipeline.yaml", text), {set});
 }
 
 // Runs everything that the plan wants; each step writes what `write` says. Returns the names in the order

@@ -11,7 +11,7 @@ namespace {
 
 Spec read(const std::string& steps, const std::vector<std::string>& set = {}) {
   return read_spec("/project/pipeline.yaml",
-                   parse_yaml("pipeline.yaml", "name: p\nparams: { a: 1 }\nsteps:\n" + steps), set);
+                   parse_yaml("pipeline.yaml", "name: p\nparams: { a: 1 }\nsteps:\n" + steps), {set});
 }
 
 // "NAME: command" of each step.

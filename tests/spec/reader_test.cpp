@@ -8,7 +8,7 @@ namespace mlpipe {
 namespace {
 
 Spec read(const std::string& text, const std::vector<std::string>& set = {}) {
-  return read_spec("/project/pipeline.yaml", parse_yaml("pipeline.yaml", text), set);
+  return read_spec("/project/pipeline.yaml", parse_yaml("pipeline.yaml", text), {set});
 }
 
 std::vector<Diagnostic> faults_of(const std::string& text) {
@@ -65,7 +65,7 @@ parms: { a: 1 }
 steps:
   one: { run: "true", timeout: soon, outs: [/etc/x] }
   two: { run: "true", needs: [onee] }
-  three: { run: "echo ${{ params.a }}", image: x }
+  three: { run: "echo ${{ params.a }}", nix: x }
   four: {}
 )");
   std::vector<std::size_t> lines;
@@ -94,7 +94,7 @@ TEST(Reader, ShowsTheWholeCircle) {
 }
 
 TEST(Reader, SaysThatALaterKeyIsNotYetBuilt) {
-  EXPECT_EQ(only_fault("name: p\nimages: {}\nsteps: { a: { run: x } }\n"), "'images' is not yet built");
+  EXPECT_EQ(only_fault("name: p\non: {}\nsteps: { a: { run: x } }\n"), "'on' is not yet built");
   EXPECT_EQ(only_fault("name: p\nruns-on: kubernetes\nsteps: { a: { run: x } }\n"),
             "'kubernetes' is not yet built");
   EXPECT_EQ(only_fault("name: p\nsteps: { a: { run: 'echo ${{ secrets.X }}' } }\n"),
