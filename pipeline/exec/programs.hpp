@@ -13,6 +13,7 @@ struct Programs {
   std::filesystem::path fetch;
   std::filesystem::path train;
   std::filesystem::path serve;
+  std::filesystem::path registry;
 
   static Programs beside_this_one();
 };

@@ -10,7 +10,7 @@ namespace mlpipe {
 // What mlpipe-registry is asked for, each printing one JSON document on standard output.
 
 struct ModelImageRequest {
-  std::string engine;  // "docker", "podman"; empty: whichever is there
+  std::string engine;  // "docker", "podman"; empty: as Engine::find() chooses
   std::string server;  // an image that the engine has
   std::filesystem::path model;
   std::string tag;

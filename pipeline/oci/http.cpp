@@ -19,7 +19,7 @@ namespace mlpipe {
 namespace {
 
 constexpr int most_redirects = 5;
-constexpr long connect_seconds = 20;
+constexpr long connect_seconds = 10;
 constexpr std::uint64_t most_header_bytes = std::uint64_t{1} << 18U;
 constexpr std::uint64_t most_error_bytes = std::uint64_t{1} << 16U;
 

@@ -13,7 +13,7 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr std::size_t most_layers = 1000;
+constexpr std::size_t most_layers = 20'000;
 constexpr std::uint64_t most_bytes = std::uint64_t{1} << 44U;
 
 // Docker's names of what OCI standardized; the bytes behind them are the same.

@@ -9,6 +9,7 @@
 
 #include "pipeline/base/error.hpp"
 #include "pipeline/oci/commands.hpp"
+#include "pipeline/oci/remote_command.hpp"
 
 namespace {
 
@@ -51,6 +52,14 @@ void add_pull(CLI::App& app, Chosen& chosen) {
   command->callback([request, &chosen] { chosen = [request] { mlpipe::pull_command(*request); }; });
 }
 
+void add_remote(CLI::App& app, Chosen& chosen) {
+  auto* command =
+      app.add_subcommand("remote", "bring results from and to a remote, as lines of JSON ask for");
+  auto url = std::make_shared<std::string>();
+  command->add_option("url", *url, "oci://HOST/REPOSITORY or s3://BUCKET/PREFIX")->required();
+  command->callback([url, &chosen] { chosen = [url] { mlpipe::remote_command(*url); }; });
+}
+
 // The message, and on lines of their own what can be done about it.
 void print(const mlpipe::Error& error) {
   fmt::print(stderr, "{}\n{}", error.what(), error.hint().empty() ? "" : error.hint() + "\n");
@@ -65,6 +74,7 @@ int main(int count, char** arguments) {
   add_model_image(app, chosen);
   add_push(app, chosen);
   add_pull(app, chosen);
+  add_remote(app, chosen);
   try {
     app.parse(count, arguments);
   } catch (const CLI::ParseError& error) {

@@ -78,15 +78,15 @@ bool try_load(const Engine& engine, const std::string& config, const ModelLayer&
   const std::string id = digest_text(digest_of(config));
   const fs::path image = folder / "image";
   try {
-    if (engine.is_podman()) {
+    if (engine.kind() == EngineKind::podman) {
       write_folder(image, config, layer);
-      engine.load(image);
-      engine.tag(id, tag);
+      load_image(engine, image);
+      tag_image(engine, id, tag);
     } else {
       write_archive(image, config, layer, tag);
-      engine.load(image);
+      load_image(engine, image);
     }
-    return engine.inspect(tag).id == id;
+    return inspect_image(engine, tag).id == id;
   } catch (const Error& error) {
     fmt::print(stderr, "mlpipe-registry: {} wants the whole image ({}); building it instead\n", engine.name(),
                error.what());
@@ -101,19 +101,19 @@ std::string name_for_build(const Engine& engine, const EngineImage& image) {
     return image.tags.front();
   }
   const std::string name = "mlpipe-server:" + image.id.substr(image.id.find(':') + 1);
-  engine.tag(image.id, name);
+  tag_image(engine, image.id, name);
   return name;
 }
 
-std::string build_image(const Engine& engine, const EngineImage& server, const ModelLayer& layer,
-                        const Labels& labels, const std::string& tag, const fs::path& folder) {
+std::string build_from(const Engine& engine, const EngineImage& server, const ModelLayer& layer,
+                       const Labels& labels, const std::string& tag, const fs::path& folder) {
   const fs::path context = folder / "context";
   fs::create_directory(context);
   fs::create_hard_link(layer.file, context / "model.tar");
   const std::string base = name_for_build(engine, server);
   write_file_atomically(context / "Dockerfile", fmt::format("FROM {}\nADD model.tar /\n", base), 0644,
                         Durability::later);
-  return engine.build({context, labels, tag});
+  return build_image(engine, context, labels, tag);
 }
 
 // Brings one blob of the server's image into the target's repository.
@@ -139,12 +139,12 @@ void take_blob(RegistryClient& from, const std::string& from_repository, Registr
 
 EngineModelImage make_model_image(const Engine& engine, const std::string& server, const ModelLayer& layer,
                                   const Labels& labels, const std::string& tag, const fs::path& folder) {
-  const EngineImage image = engine.inspect(server);
+  const EngineImage image = inspect_image(engine, server);
   const std::string config = append_layer(image.config, layer.digest, created_by, labels);
   if (try_load(engine, config, layer, tag, folder)) {
     return {digest_text(digest_of(config)), "load"};
   }
-  return {build_image(engine, image, layer, labels, tag, folder), "build"};
+  return {build_from(engine, image, layer, labels, tag, folder), "build"};
 }
 
 PushedImage push_model_image(RegistryClient& from, const ImageReference& server, RegistryClient& to,

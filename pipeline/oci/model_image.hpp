@@ -4,7 +4,7 @@
 #include <map>
 #include <string>
 
-#include "pipeline/oci/engine.hpp"
+#include "pipeline/oci/engine_images.hpp"
 #include "pipeline/oci/model_layer.hpp"
 #include "pipeline/oci/registry_client.hpp"
 

@@ -207,6 +207,9 @@ void RegistryClient::put_manifest(const std::string& repository, const std::stri
 }
 
 bool RegistryClient::has_blob(const std::string& repository, const Digest& digest) {
+  if (there_.contains({repository, digest})) {
+    return true;
+  }
   const std::string doing =
       fmt::format("looking for {} in {}/{}", digest_text(digest), registry_, repository);
   HttpRequest request;
@@ -215,6 +218,9 @@ bool RegistryClient::has_blob(const std::string& repository, const Digest& diges
   const HttpAnswer answer = send(request, pull_scope(repository), doing);
   if (answer.status != 404 && !answer.succeeded()) {
     refuse(answer, doing);
+  }
+  if (answer.succeeded()) {
+    there_.emplace(repository, digest);
   }
   return answer.succeeded();
 }
@@ -354,7 +360,12 @@ void RegistryClient::send_in_chunks(const std::string& repository, std::string l
     try {
       const HttpAnswer answer = send(request, push_scope(repository), doing);
       if (answer.succeeded()) {
-        sent = received_of(answer).value_or(sent + count);
+        const std::uint64_t received = received_of(answer).value_or(sent + count);
+        if (received <= sent || received > bytes) {
+          throw Error(fmt::format("{}: the registry says that it has {} of {} bytes after {} were sent",
+                                  doing, received, bytes, sent + count));
+        }
+        sent = received;
         location = resolve_url(answer.url, answer.header("location"));
         continue;
       }
@@ -395,12 +406,13 @@ Upload RegistryClient::upload(const std::string& repository, const Digest& diges
     if (location.empty()) {
       return Upload::mounted;
     }
-    if (content.file && content.file->bytes > options_.chunk_bytes) {
-      send_in_chunks(repository, location, digest, *content.file, doing);
-      return Upload::sent;
-    }
     try {
-      send_whole(repository, location, digest, content, doing);
+      if (content.file && content.file->bytes > options_.chunk_bytes) {
+        send_in_chunks(repository, location, digest, *content.file, doing);
+      } else {
+        send_whole(repository, location, digest, content, doing);
+      }
+      there_.emplace(repository, digest);
       return Upload::sent;
     } catch (const Unavailable& error) {
       if (attempt >= options_.patience.retries) {

@@ -4,8 +4,10 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "pipeline/base/digest.hpp"
@@ -87,6 +89,7 @@ class RegistryClient {
   std::string origin_;
   RegistryOptions options_;
   HttpClient http_;
+  std::set<std::pair<std::string, Digest>> there_;  // blobs that a repository is known to have
   Authorization authorization_;
 };
 

@@ -29,24 +29,24 @@ bool is_in_registry(const std::string& server) {
 // Brings the server's image from an engine into the target's repository, once: its id names it there.
 ImageReference push_server(const PushRequest& request, RegistryClient& to, const ImageReference& target) {
   const Engine engine = Engine::find(request.engine, own_environment());
-  const EngineImage image = engine.inspect(request.server);
+  const EngineImage image = inspect_image(engine, request.server);
   constexpr std::size_t digits = 32;
   const ImageReference name = target.with_tag("server-" + image.id.substr(image.id.find(':') + 1, digits));
   if (!to.head_manifest(name.repository, name.tag)) {
     fmt::print(stderr, "mlpipe-registry: pushing {} to {}, which does not have it yet\n", request.server,
                name.text());
-    engine.tag(image.id, name.text());
-    engine.push(name.text(), to.speaks_plain_http());
+    tag_image(engine, image.id, name.text());
+    push_image(engine, name.text(), to.speaks_plain_http());
     if (!image.tags.empty()) {  // the last name would take the image with it
-      engine.untag(name.text());
+      untag_image(engine, name.text());
     }
   }
   return name;
 }
 
-ordered_json push_image(const PushRequest& request, RegistryClient& to, const ImageReference& target,
-                        const ModelLayer& layer, const ModelDescription& description,
-                        const fs::path& folder) {
+ordered_json push_runnable(const PushRequest& request, RegistryClient& to, const ImageReference& target,
+                           const ModelLayer& layer, const ModelDescription& description,
+                           const fs::path& folder) {
   const ImageReference server =
       is_in_registry(request.server) ? parse_reference(request.server) : push_server(request, to, target);
   std::optional<RegistryClient> other;
@@ -84,7 +84,7 @@ void push_command(const PushRequest& request) {
   RegistryClient to(target.registry, own_environment(), registry_options(own_environment()));
   ordered_json report = ordered_json::object();
   if (!request.server.empty()) {
-    report["image"] = push_image(request, to, target, layer, description, folder.path());
+    report["image"] = push_runnable(request, to, target, layer, description, folder.path());
   }
   report["artifact"] = {{"reference", artifact.text()},
                         {"digest", digest_text(push_model_pack(to, artifact, layer, description))}};

@@ -50,8 +50,9 @@ std::string plain_name_of(archive_entry* entry) {
 
 void write_entry(archive* opened, const fs::path& to, const std::string& name, bool executable,
                  std::uint64_t& left) {
-  fs::create_directories(to.parent_path());
-  if (fs::exists(fs::symlink_status(to))) {
+  std::error_code error;
+  fs::create_directories(to.parent_path(), error);
+  if (error || fs::exists(fs::symlink_status(to))) {
     throw UsageError(fmt::format("a layer of it holds {} twice", name));
   }
   const FileDescriptor file =

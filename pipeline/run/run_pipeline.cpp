@@ -10,6 +10,7 @@
 #include "pipeline/deploy/rollout.hpp"
 #include "pipeline/exec/leftovers.hpp"
 #include "pipeline/exec/machine.hpp"
+#include "pipeline/exec/remote_results.hpp"
 #include "pipeline/exec/requirements.hpp"
 #include "pipeline/model/check_model.hpp"
 #include "pipeline/registry/gate.hpp"
@@ -76,6 +77,39 @@ void write_down_cached(const Plan& plan, const Spec& spec, Store& store) {
     if (planned.state == PlannedStep::State::cached && planned.action) {
       store.add_realization(spec.name, planned.step->name, planned.derivation, *planned.action,
                             planned.step->params);
+    }
+  }
+}
+
+// Nothing where the pipeline names none, or nothing runs that it could have.
+std::unique_ptr<RemoteResults> remote_of(const Spec& spec, const Plan& plan, const Programs& programs,
+                                         Store* store, RunObserver& observer) {
+  if (!spec.remote || !plan.anything_to_run()) {
+    return nullptr;
+  }
+  return std::make_unique<RemoteResults>(
+      store, RemoteResults::Options{spec.remote->url, spec.remote->required, programs.registry},
+      [&observer](const std::string& sentence) { observer.warned(sentence); });
+}
+
+// What was cached here but is not in the remote: from before it was named, or was out of reach.
+void push_what_is_missing(const Plan& plan, RemoteResults& remote) {
+  for (const PlannedStep& planned : plan.steps()) {
+    if (planned.state == PlannedStep::State::cached && !remote.may_have(planned.action_key)) {
+      remote.push(planned.action_key);
+    }
+  }
+}
+
+// For who looks at a plan: which of the steps that would run have their results there.
+void say_what_remote_has(Plan& plan, const Spec& spec, const Programs& programs, Store* store,
+                         RunObserver& observer) {
+  const std::unique_ptr<RemoteResults> remote = remote_of(spec, plan, programs, store, observer);
+  for (std::size_t i = 0; remote && i < plan.steps().size(); ++i) {
+    const PlannedStep& planned = plan.steps()[i];
+    if (planned.state == PlannedStep::State::run && !planned.forced && planned.action &&
+        remote->has(planned.action_key)) {
+      plan.add_reason(i, "cached in the remote");
     }
   }
 }
@@ -259,6 +293,9 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
   report.effects = plan_effects(spec, plan, observed, target ? target->wanted() : WantedServing{});
   const Capacity capacity = capacity_of_machine();
   const Secrets secrets = require_what_runs(spec, plan, capacity, own_environment(), request.file.string());
+  if (request.dry_run && request.ask_remote) {
+    say_what_remote_has(plan, spec, programs, store ? &*store : nullptr, observer);
+  }
   observer.planned(plan, report.effects, spec, secrets);
   report.address = observed.serving.address;
 
@@ -275,11 +312,16 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
     remove_leftovers(*store);
     write_down_cached(plan, spec, *store);
     if (plan.anything_to_run() || !report.effects.nothing_to_do()) {
+      const std::unique_ptr<RemoteResults> remote = remote_of(spec, plan, programs, &*store, observer);
       RecordedRun run(*store, spec);
       report.changed = plan.anything_to_run();
       const ExecutionOptions options{
-          request.jobs != 0 ? request.jobs : static_cast<std::size_t>(usable_cores()), capacity, secrets,
-          request.interrupts, run.number()};
+          request.jobs != 0 ? request.jobs : static_cast<std::size_t>(usable_cores()),
+          capacity,
+          secrets,
+          request.interrupts,
+          run.number(),
+          remote.get()};
       const bool interrupted =
           execute(plan, spec, snapshot, programs, *store,
                   std::make_shared<LocalRunner>(programs.agent, store->directory()), observer, options);
@@ -291,6 +333,10 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
       }
       if (!interrupted) {
         carry_out_effects(spec, plan, beginning.outline, run.git, *store, target.get(), observer, report);
+      }
+      if (remote && !interrupted) {
+        push_what_is_missing(plan, *remote);
+        remote->finish(request.interrupts);
       }
       run.outcome = report.outcome;
       run.release = report.release ? report.release->label() : "";

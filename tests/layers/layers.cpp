@@ -39,7 +39,7 @@ const std::vector<Layer>& layers() {
     const Layer others[] = {
         {"pipeline/fetch", {"pipeline/base"}},
         {"pipeline/archive", {"pipeline/base"}},
-        {"pipeline/oci", {"pipeline/base"}},
+        {"pipeline/oci", {"pipeline/base", "pipeline/container"}},
         {"trainer/network", {"pipeline/base", "pipeline/model"}},
         {"trainer/image", {"pipeline/base", "pipeline/model"}},
         {"trainer/data", {"pipeline/base", "pipeline/model", "trainer/image"}},
