@@ -12,6 +12,7 @@ test: build  ## build and run every test that needs no container engine
 	ctest --preset release --label-exclude containers --parallel $(JOBS) $(CTEST_FLAGS)
 
 test-containers: build  ## run the tests that need docker or podman; they build the images, which takes a while
+	scripts/install-deps --containers
 	ctest --preset release --label-regex containers $(CTEST_FLAGS)
 
 build: deps  ## everything, into build/release

@@ -11,16 +11,12 @@ target_link_libraries(mlpipe_test_headers
 target_precompile_headers(mlpipe_test_headers PRIVATE <algorithm> <chrono> <filesystem> <fmt/format.h> <functional>
   <gtest/gtest.h> <map> <memory> <nlohmann/json.hpp> <optional> <set> <span> <string> <string_view> <thread> <vector>)
 
-# One test program: mlpipe_test(store_test SOURCES a_test.cpp LINK mlpipe_store). Each of its cases is a ctest case, with
-# the LABELS and within the TIMEOUT (in seconds) that are given.
+# One test program: mlpipe_test(store_test SOURCES a_test.cpp LINK mlpipe_store). Each of its cases is a ctest case.
 function(mlpipe_test name)
-  cmake_parse_arguments(test "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
-  if(NOT test_TIMEOUT)
-    set(test_TIMEOUT 300)
-  endif()
+  cmake_parse_arguments(test "" "" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${test_SOURCES})
   target_compile_options(${name} PRIVATE ${test_options})
   target_link_libraries(${name} PRIVATE mlpipe_flags mlpipe_warnings ${test_LINK} GTest::gtest_main)
   target_precompile_headers(${name} REUSE_FROM mlpipe_test_headers)
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT ${test_TIMEOUT} LABELS "${test_LABELS}")
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
 endfunction()

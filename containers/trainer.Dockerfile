@@ -6,61 +6,72 @@ ARG DEVICE=cpu
 
 # What the base has already is not brought again.
 FROM ${RUNTIME_BASE} AS base
-RUN find /usr/lib /usr/lib64 /lib64/ -name '*.so*' > /libraries
+RUN find /usr/lib /lib64/ -name '*.so*' > /libraries
 
-# libtorch by itself: it is large, and changes seldom. What programs load of it is the image's first layer.
+# libtorch by itself: it is large, and changes seldom.
 FROM ${BUILD_BASE} AS libtorch
 RUN apt-get update -q \
  && apt-get install -q -y --no-install-recommends binutils python3-pip \
  && rm -rf /var/lib/apt/lists/*
-ENV MLPIPE_LIBTORCH_DIR=/opt/libtorch
-ARG DEVICE
+ENV MLPIPE_LIBTORCH_DIR=/opt/libtorch-cpu
 COPY scripts/install-libtorch /source/scripts/
+RUN /source/scripts/install-libtorch
+
+# What programs load of it: the first layer of the image, and the same for the server and the trainer.
+FROM libtorch AS loaded
+ARG DEVICE
+ENV MLPIPE_LIBTORCH_DIR=/opt/libtorch-${DEVICE}
 RUN /source/scripts/install-libtorch --device "$DEVICE"
 RUN mkdir -p /runtime/usr/local/lib/mlpipe \
- && cd /opt/libtorch \
+ && cd "$MLPIPE_LIBTORCH_DIR" \
  && /source/scripts/install-libtorch --device "$DEVICE" --files \
     | xargs cp --parents --no-dereference --no-preserve=timestamps -t /runtime/usr/local/lib/mlpipe \
- && find /runtime/usr/local/lib/mlpipe/torch -type f -exec strip --strip-unneeded '{}' +
+ && find /runtime/usr/local/lib/mlpipe/torch -type f -exec strip --strip-unneeded '{}' + \
+ && mkdir -p /runtime/usr/share/doc/libtorch \
+ && find . -path './*.dist-info/*' -type f \( -iname 'licen*' -o -name NOTICE \) | LC_ALL=C sort \
+    | xargs tail -n +1 | gzip -n > /runtime/usr/share/doc/libtorch/copyright.gz
 
 FROM libtorch AS dependencies
 COPY scripts/install-deps /source/scripts/
 RUN /source/scripts/install-deps --programs && rm -rf /var/lib/apt/lists/*
 
-FROM dependencies AS build
+# What the server and the trainer share is compiled once, for any device.
+FROM dependencies AS common
 COPY CMakeLists.txt /source/
 COPY cmake/ /source/cmake/
 COPY pipeline/CMakeLists.txt /source/pipeline/
 COPY pipeline/base/ /source/pipeline/base/
 COPY pipeline/model/ /source/pipeline/model/
+COPY trainer/CMakeLists.txt /source/trainer/
+COPY trainer/image/ /source/trainer/image/
+COPY trainer/network/ /source/trainer/network/
+RUN cmake -S /source -B /build -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE="-O2 -DNDEBUG" \
+      -DMLPIPE_TESTS=OFF -DMLPIPE_PARTS=network \
+ && cmake --build /build --parallel "$(nproc)"
+
+FROM common AS build
 COPY pipeline/fetch/ /source/pipeline/fetch/
 COPY trainer/ /source/trainer/
+RUN cmake -DMLPIPE_PARTS=trainer /build && cmake --build /build --parallel "$(nproc)"
 ARG DEVICE
-RUN cmake -S /source -B /build -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE="-O2 -DNDEBUG" \
-      -DMLPIPE_TESTS=OFF -DMLPIPE_PARTS=trainer -DMLPIPE_DEVICE="$DEVICE" \
+RUN cmake -DMLPIPE_DEVICE="$DEVICE" /build \
  && cmake --build /build --parallel "$(nproc)" \
  && cmake --install /build --component programs --strip --prefix /program/usr/local
-# They find libtorch where it lies in the image.
-RUN mkdir -p /usr/local/lib/mlpipe \
- && ln -s /opt/libtorch/torch /opt/libtorch/nvidia /usr/local/lib/mlpipe/ \
- && mkdir -p /usr/local/bin && cp -r /program/usr/local/. /usr/local/
-COPY containers/collect-runtime /source/containers/
 COPY LICENSE /program/usr/share/doc/mlpipe/copyright
+COPY --from=loaded /runtime/ /
+COPY containers/collect-runtime /source/containers/
 COPY --from=base /libraries /libraries
-RUN /source/containers/collect-runtime --without /libraries /system /usr/local/bin/mlpipe-train /usr/local/bin/mlpipe-fetch \
+RUN cp -r /program/usr/local/. /usr/local/ \
+ && /source/containers/collect-runtime --without /libraries /system /usr/local/bin/mlpipe-train /usr/local/bin/mlpipe-fetch \
  && mkdir -p /system/etc/ssl/certs \
  && cp /etc/ssl/certs/ca-certificates.crt /system/etc/ssl/certs/
 
-FROM ${RUNTIME_BASE} AS runtime-cpu
-ENV NVIDIA_VISIBLE_DEVICES=void
-
-FROM ${RUNTIME_BASE} AS runtime-cuda
-ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
-
-FROM runtime-${DEVICE}
-COPY --from=libtorch /runtime/ /
+FROM ${RUNTIME_BASE}
+COPY --from=loaded /runtime/ /
 COPY --from=build /system/ /
 COPY --from=build /program/ /
+# No GPU but for who asks for one, also where NVIDIA's runtime is the default.
+ENV NVIDIA_VISIBLE_DEVICES=void NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER 65532:65532
 STOPSIGNAL SIGTERM
 HEALTHCHECK NONE

@@ -15,7 +15,8 @@ int main(int argc, char** argv) {
   constexpr std::chrono::seconds time{4};
   try {
     const std::optional<mlpipe::ServeOptions> options = mlpipe::read_options(
-        argc, argv, {"mlpipe-serve-health", "Asks whether the mlpipe-serve of the same options is ready."});
+        argc, argv,
+        {"mlpipe-serve-health", "Asks whether the mlpipe-serve of the same options is ready.", false});
     if (!options) {
       return 0;
     }

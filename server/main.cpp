@@ -93,8 +93,8 @@ std::shared_ptr<const ModelVersion> load_models(Engine& engine, const ServeOptio
   return engine.current();
 }
 
-std::unique_ptr<GrpcServer> grpc_server(InferenceService& service, const ServeOptions& options,
-                                        const SharedCredentials& credentials) {
+std::unique_ptr<GrpcServer> grpc_server(InferenceService& service, CallObserver& observer,
+                                        const ServeOptions& options, const SharedCredentials& credentials) {
   if (!options.grpc_port) {
     return nullptr;
   }
@@ -104,6 +104,7 @@ std::unique_ptr<GrpcServer> grpc_server(InferenceService& service, const ServeOp
   grpc.message_limit = options.limits.body_bytes;
   grpc.certificate = options.tls.certificate;
   grpc.key = options.tls.key;
+  grpc.observer = &observer;
   if (credentials) {
     grpc.allow = [credentials](std::string_view authorization) {
       return credentials->get()->allow(authorization);
@@ -118,8 +119,7 @@ std::optional<FeedbackDesk> feedback_desk(const ServeOptions& options) {
   if (options.feedback.empty()) {
     return std::nullopt;
   }
-  return FeedbackDesk{std::make_shared<FeedbackLog>(options.feedback, FeedbackLimits{}),
-                      std::make_shared<RecentExamples>(remembered_bytes)};
+  return FeedbackDesk(options.feedback, FeedbackLimits{}, remembered_bytes);
 }
 
 // The public port's threads, for the engine's forward calls, for as long as it lives.
@@ -182,7 +182,9 @@ void serve(const ServeOptions& options, Signals& signals) {
   const Transport transport(server, engine);
 
   const std::unique_ptr<InferenceService> inference = make_inference_service(engine);
-  const std::unique_ptr<GrpcServer> grpc = grpc_server(*inference, options, secrets.credentials());
+  const std::unique_ptr<CallObserver> observer =
+      make_call_observer({options.access_log, log_line}, metrics, feedback ? feedback->recent : nullptr);
+  const std::unique_ptr<GrpcServer> grpc = grpc_server(*inference, *observer, options, secrets.credentials());
 
   if (!options.address_file.empty()) {
     write_file_atomically(
@@ -221,6 +223,9 @@ void serve(const ServeOptions& options, Signals& signals) {
     server.stop(options.grace);
   }
   engine.finish();
+  if (feedback) {
+    feedback->writer->finish();
+  }
   admin.stop(std::min<std::chrono::milliseconds>(options.grace, std::chrono::seconds(1)));
   log_info("stopped");
 }

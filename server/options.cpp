@@ -96,17 +96,17 @@ void take_from_environment(CLI::App& app) {
 
 }  // namespace
 
-std::optional<ServeOptions> read_options(int argc, char** argv, const ProgramTexts& texts) {
+std::optional<ServeOptions> read_options(int argc, char** argv, const ServeProgram& program) {
   ServeOptions options;
   options.threads = static_cast<unsigned>(available_cores());
   options.limits.answering = std::chrono::minutes(1);
   std::chrono::milliseconds drain_delay{0};
-  CLI::App app(texts.description, texts.name);
+  CLI::App app(program.description, program.name);
   app.add_option(
          "--model", options.models,
          "the model directory: model.yaml and weights.safetensors; further ones are served beside it, each "
          "under its own name")
-      ->required()
+      ->required(program.needs_model)
       ->allow_extra_args(false);
   app.add_option("--version", options.version, "the name of this version in answers")->capture_default_str();
   app.add_option("--repository", options.repository,
@@ -159,7 +159,7 @@ std::optional<ServeOptions> read_options(int argc, char** argv, const ProgramTex
     app.exit(asked);
     return std::nullopt;
   } catch (const CLI::ParseError& fault) {
-    throw UsageError(fault.what(), texts.name + " --help lists the options");
+    throw UsageError(fault.what(), program.name + " --help lists the options");
   }
   if (drain->count() > 0) {
     options.drain_delay = drain_delay;

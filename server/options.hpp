@@ -16,7 +16,8 @@ namespace mlpipe {
 
 // The command line and the environment of mlpipe-serve.
 struct ServeOptions {
-  std::vector<std::filesystem::path> models;  // at least one; the first is the default
+  std::vector<std::filesystem::path>
+      models;  // where the program needs one: at least that; the first is the default
   std::string version = "1";
   std::filesystem::path repository;  // empty: there is none
   std::string host = "127.0.0.1";
@@ -43,14 +44,15 @@ struct ServeOptions {
 };
 
 // Who reads them, as --help says it.
-struct ProgramTexts {
+struct ServeProgram {
   std::string name;
   std::string description;
+  bool needs_model = true;
 };
 
 // Reads the command line, and for an option that it does not hold a variable: --admin-port as
 // MLPIPE_SERVE_OPTION_ADMIN_PORT. Returns nothing when it only asked for help or the version, which has been
 // printed; throws UsageError when it is wrong.
-std::optional<ServeOptions> read_options(int argc, char** argv, const ProgramTexts& texts);
+std::optional<ServeOptions> read_options(int argc, char** argv, const ServeProgram& program);
 
 }  // namespace mlpipe

@@ -23,20 +23,27 @@ fs::path control_path(const fs::path& job_directory) {
 
 }  // namespace
 
-ControlFifo::ControlFifo(const fs::path& job_directory) {
+ControlLines ControlLines::of_fifo(const fs::path& job_directory) {
   const fs::path path = control_path(job_directory);
   fs::remove(path);
   if (::mkfifo(path.c_str(), 0600) != 0) {
     throw_errno(fmt::format("making {}", path.string()));
   }
-  fifo_ = open_file(path, O_RDWR | O_NONBLOCK);  // for writing too, so that it never comes to its end
+  return ControlLines(open_file(path, O_RDWR));  // for writing too, so that it never comes to its end
 }
 
-std::vector<std::string> ControlFifo::read_lines() {
+ControlLines::ControlLines(FileDescriptor source) : source_(std::move(source)) {
+  const int flags = ::fcntl(source_.get(), F_GETFL);
+  if (flags < 0 || ::fcntl(source_.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
+    throw_errno("reading requests");
+  }
+}
+
+std::vector<std::string> ControlLines::read_lines() {
   std::array<char, 4096> buffer{};
   std::vector<std::string> lines;
   ssize_t count = 0;
-  while ((count = ::read(fifo_.get(), buffer.data(), buffer.size())) > 0) {
+  while ((count = ::read(source_.get(), buffer.data(), buffer.size())) > 0) {
     for (const char c : std::string_view(buffer.data(), static_cast<std::size_t>(count))) {
       if (c == '\n') {
         lines.push_back(std::exchange(partial_, ""));
@@ -45,6 +52,7 @@ std::vector<std::string> ControlFifo::read_lines() {
       }
     }
   }
+  ended_ = count == 0;
   return lines;
 }
 

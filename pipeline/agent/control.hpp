@@ -10,18 +10,24 @@
 
 namespace mlpipe {
 
-// The agent's end of a job's control FIFO. Made new, over what an earlier agent left.
-class ControlFifo {
+// The lines that ask an agent for something, as they come.
+class ControlLines {
  public:
-  explicit ControlFifo(const std::filesystem::path& job_directory);
+  // From a job's control FIFO, made new, over what an earlier agent left. It never comes to its end.
+  static ControlLines of_fifo(const std::filesystem::path& job_directory);
+  // From a descriptor; reading it does not wait from then on.
+  explicit ControlLines(FileDescriptor source);
 
-  int descriptor() const { return fifo_.get(); }
+  int descriptor() const { return source_.get(); }
   // The whole lines that have arrived; never waits.
   std::vector<std::string> read_lines();
+  // The last call found that nobody can write there any more.
+  bool ended() const { return ended_; }
 
  private:
-  FileDescriptor fifo_;
+  FileDescriptor source_;
   std::string partial_;
+  bool ended_ = false;
 };
 
 bool agent_is_there(const std::filesystem::path& job_directory);

@@ -12,7 +12,7 @@
 
 namespace mlpipe {
 
-Events::Events(const std::filesystem::path& job_directory) : control_(job_directory) {
+Events::Events(ControlLines control) : control_(std::move(control)) {
   sigset_t signals;
   sigemptyset(&signals);
   for (const int signal : {SIGCHLD, SIGTERM, SIGINT}) {
@@ -31,7 +31,9 @@ Events::Happened Events::wait(std::optional<Clock::time_point> deadline, std::sp
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline - Clock::now()).count();
     patience = static_cast<int>(std::clamp<std::int64_t>(left, 0, std::numeric_limits<int>::max()));
   }
-  std::vector<pollfd> waiting = {{signals_.get(), POLLIN, 0}, {control_.descriptor(), POLLIN, 0}};
+  std::vector<pollfd> waiting = {{signals_.get(), POLLIN, 0},
+                                 {control_.descriptor(), POLLIN, 0},
+                                 {lifeline_ ? lifeline_.get() : -1, 0, 0}};
   for (const int other : others) {
     waiting.push_back({other, POLLIN, 0});
   }
@@ -48,6 +50,9 @@ Events::Happened Events::wait(std::optional<Clock::time_point> deadline, std::sp
     if (line.starts_with("replace ")) {
       happened.replace_request = line.substr(line.find(' ') + 1);
     }
+  }
+  if (control_.ended() || (waiting[2].revents & POLLERR) != 0) {
+    throw Abandoned();
   }
   return happened;
 }

@@ -9,9 +9,11 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "pipeline/agent/container_json.hpp"
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/json_number.hpp"
 #include "pipeline/base/process.hpp"
+#include "pipeline/base/text.hpp"
 
 namespace mlpipe {
 namespace fs = std::filesystem;
@@ -119,6 +121,10 @@ std::string describe(const Ending& ending) {
   if (ending.cancelled) {
     return "cancelled";
   }
+  if (ending.out_of_memory) {
+    return ending.memory_limit == 0 ? "out of memory: the machine had no more"
+                                    : "out of memory: it had " + format_bytes(ending.memory_limit);
+  }
   return describe(ProcessEnding{ending.exit_code, ending.signal});
 }
 
@@ -138,6 +144,9 @@ void write_job(const fs::path& job_directory, const Job& job, Durability durabil
                {"ready_timeout_ms", job.ready_timeout.count()}};
   if (job.timeout) {
     json["timeout_ms"] = job.timeout->count();
+  }
+  if (job.container) {
+    json["container"] = container_to_json(*job.container);
   }
   try {
     write_json(job_directory / "job.json", json, durability, Json::error_handler_t::strict);
@@ -160,6 +169,9 @@ Job read_job(const fs::path& job_directory) {
       read.timeout = milliseconds_from(json.at("timeout_ms"));
     }
     read.grace = milliseconds_from(json.at("grace_ms"));
+    if (json.contains("container")) {
+      read.container = container_from_json(json.at("container"));
+    }
     read.nodes = whole_number<int>(json.value("nodes", Json(1)), 1, most_processes);
     read.processes = whole_number<int>(json.value("processes", Json(1)), 1, most_processes);
     json.at("keep_running").get_to(read.keep_running);
@@ -189,6 +201,9 @@ std::optional<Ending> read_ending(const fs::path& job_directory) {
     ending.timeout = milliseconds_from(json.at("timeout_ms"));
     json.at("cancelled").get_to(ending.cancelled);
     json.at("failure").get_to(ending.failure);
+    ending.out_of_memory = json.value("out_of_memory", false);
+    ending.memory_limit = whole_number<std::uint64_t>(json.value("memory_limit", Json(0)), 0,
+                                                      std::numeric_limits<std::uint64_t>::max());
     ending.started = from_epoch(json.at("started_us"));
     ending.finished = from_epoch(json.at("finished_us"));
     ending.peak_memory_bytes = whole_number<std::uint64_t>(json.at("peak_memory_bytes"), 0,
@@ -204,6 +219,8 @@ void write_ending(const fs::path& job_directory, const Ending& ending) {
                      {"timeout_ms", ending.timeout.count()},
                      {"cancelled", ending.cancelled},
                      {"failure", ending.failure},
+                     {"out_of_memory", ending.out_of_memory},
+                     {"memory_limit", ending.memory_limit},
                      {"started_us", since_epoch(ending.started)},
                      {"finished_us", since_epoch(ending.finished)},
                      {"peak_memory_bytes", ending.peak_memory_bytes}};

@@ -10,6 +10,7 @@
 
 #include "pipeline/base/file.hpp"
 #include "pipeline/base/process.hpp"
+#include "pipeline/container/run_arguments.hpp"
 
 namespace mlpipe {
 
@@ -22,6 +23,17 @@ struct Listen {
   friend bool operator==(const Listen&, const Listen&) = default;
 };
 
+// The container that a job runs in. The agent adds to `run` what it is there for: the command, and mounts of
+// itself and of the job's folder.
+struct JobContainer {
+  std::filesystem::path engine_program;
+  ContainerRun run;
+
+  friend bool operator==(const JobContainer&, const JobContainer&) = default;
+};
+// Where the job's folder is inside.
+inline constexpr const char* folder_in_container = "/mlpipe";
+
 // What mlpipe-agent runs. It stands in a folder of its own, the job's folder:
 //   job.json   this, written before the agent starts
 //   work/      where the program runs
@@ -31,6 +43,9 @@ struct Listen {
 //              the first is told of it
 //   control    a FIFO: a line "cancel" ends the job, "replace ID" replaces a service's program
 //   exit.json  how it ended, written once, atomically, as the agent's last act
+// for a job in a container:
+//   begun      is there once its container runs
+//   engine     what the engine's program said
 // and for a service that listens:
 //   listen.json   the addresses its sockets are bound to
 //   replace.json  what came of the last requests to replace its program
@@ -43,7 +58,7 @@ struct Job {
   std::map<std::string, std::string> labels;
   // Variables whose values are secret: they are in no file, the agent gets them from who starts it.
   std::vector<std::string> secret_variables;
-  std::filesystem::path work_directory;  // absolute
+  std::filesystem::path work_directory;  // absolute; of a job with a container, inside
   std::optional<std::chrono::milliseconds> timeout;
   std::chrono::milliseconds grace{10'000};  // between SIGTERM and SIGKILL for the whole group
 
@@ -53,6 +68,10 @@ struct Job {
   // the others are ended, and the job has ended as that one has.
   int nodes = 1;
   int processes = 1;  // of each node
+
+  // Runs it in a container, all of its processes in one, under the same agent inside: its environment is
+  // the image's with `environment` over it, paths are those inside, and it never listens.
+  std::optional<JobContainer> container;
 
   // A service: started again when it ends by itself, after 100 ms, doubled each time up to 10 s, and from 100
   // ms again once it ran for 30 s; until cancelled. job.json is read again before each start. Has no timeout.
@@ -72,6 +91,10 @@ struct Ending {
   std::chrono::milliseconds timeout{0};  // timed_out: the time that it had
   bool cancelled = false;
   std::string failure;  // not empty: it could not be started, and why
+  // Not succeeded, and the kernel had killed one of its processes for want of memory. Only seen in a
+  // container.
+  bool out_of_memory = false;
+  std::uint64_t memory_limit = 0;  // out_of_memory: what it had; 0: as much as the machine
   std::chrono::system_clock::time_point started;
   std::chrono::system_clock::time_point finished;
   std::uint64_t peak_memory_bytes = 0;
@@ -79,7 +102,8 @@ struct Ending {
   bool succeeded() const { return exit_code == 0 && failure.empty() && !timed_out && !cancelled; }
 };
 
-// "exit status 3", "killed by signal 9 (Killed)", "timed out after 2.0 s", "cancelled", "could not start: …".
+// "exit status 3", "killed by signal 9 (Killed)", "timed out after 2.0 s", "cancelled", "could not start: …",
+// "out of memory: it had 512 MiB".
 std::string describe(const Ending& ending);
 
 // The last line a job reported of how far it is: an object with these names as keys, all but `done` optional,

@@ -10,11 +10,12 @@
 namespace mlpipe {
 namespace fs = std::filesystem;
 
-Agent::Agent(const fs::path& directory, std::map<std::string, std::string> secret_values)
+Agent::Agent(const fs::path& directory, std::map<std::string, std::string> secret_values,
+             ControlLines control)
     : job_directory(directory),
       secrets(std::move(secret_values)),
       log(open_file(directory / "log", O_WRONLY | O_CREAT | O_APPEND, 0644)),
-      events(directory) {}
+      events(std::move(control)) {}
 
 void Agent::note(std::string_view text) const {
   try {

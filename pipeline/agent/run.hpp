@@ -14,7 +14,8 @@ namespace mlpipe {
 
 // What the agent works with: the job's folder, what it waits for, what it has started, and the job's log.
 struct Agent {
-  Agent(const std::filesystem::path& directory, std::map<std::string, std::string> secret_values);
+  Agent(const std::filesystem::path& directory, std::map<std::string, std::string> secret_values,
+        ControlLines control);
 
   std::filesystem::path job_directory;
   std::map<std::string, std::string> secrets;  // values of the job's secret variables, kept nowhere else
@@ -38,8 +39,10 @@ struct Agent {
   }
 };
 
-// Both run the program until all of its processes are gone. They throw Error when it could not be started.
+// These run the program until all of its processes are gone. They throw Error when it could not be started.
 Ending run_job(Agent& agent, const Job& job);
+// In a container of its own, where run_inside() supervises it.
+Ending run_in_container(Agent& agent, const Job& job);
 Ending run_service(Agent& agent, const Job& job);
 
 }  // namespace mlpipe

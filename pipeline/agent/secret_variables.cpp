@@ -1,5 +1,9 @@
 #include "pipeline/agent/secret_variables.hpp"
 
+#include <unistd.h>
+
+#include <cerrno>
+
 #include "pipeline/base/error.hpp"
 
 namespace mlpipe {
@@ -27,6 +31,26 @@ std::map<std::string, std::string> split_variables(std::string_view text) {
     text.remove_prefix(std::min(one.size() + 1, text.size()));
   }
   return variables;
+}
+
+std::map<std::string, std::string> read_variables(int stream) {
+  std::string text;
+  std::size_t begin = 0;  // of the variable that is being read
+  while (true) {
+    char byte = 0;
+    const ssize_t count = ::read(stream, &byte, 1);
+    if (count == 0 || (count < 0 && errno != EINTR)) {
+      throw Error("the secrets of the job did not arrive");
+    }
+    if (count < 0) {
+      continue;
+    }
+    if (byte == '\0' && text.size() == begin) {
+      return split_variables(text);
+    }
+    text += byte;
+    begin = byte == '\0' ? text.size() : begin;
+  }
 }
 
 }  // namespace mlpipe

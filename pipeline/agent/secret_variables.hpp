@@ -11,4 +11,8 @@ namespace mlpipe {
 std::string join_variables(const std::map<std::string, std::string>& variables);
 std::map<std::string, std::string> split_variables(std::string_view text);
 
+// Reads join_variables() with one more zero byte behind it, and not a byte more, from a stream that other
+// things follow in. Throws Error when that ends before.
+std::map<std::string, std::string> read_variables(int stream);
+
 }  // namespace mlpipe

@@ -28,17 +28,11 @@ void end_everything(const Family& family) {
   }
 }
 
-void supervise(const std::filesystem::path& job_directory, const std::map<std::string, std::string>& secrets,
-               const std::function<void(const Agent&)>& ready) {
-  Agent agent(job_directory, secrets);
-  std::filesystem::remove(job_directory / "exit.json");  // of an earlier run in the same folder
-  ready(agent);
-  crash_point("start a job");
+Ending ending_of(Agent& agent, const std::function<Ending()>& run) {
   Ending ending;
   ending.started = std::chrono::system_clock::now();
   try {
-    const Job job = read_job(job_directory);
-    ending = job.keep_running ? run_service(agent, job) : run_job(agent, job);
+    return run();
   } catch (const std::exception& error) {
     end_everything(agent.family);
     std::string_view reason = error.what();
@@ -47,6 +41,22 @@ void supervise(const std::filesystem::path& job_directory, const std::map<std::s
     ending.failure = reason;
     ending.finished = std::chrono::system_clock::now();
   }
+  return ending;
+}
+
+void supervise(const std::filesystem::path& job_directory, const std::map<std::string, std::string>& secrets,
+               const std::function<void(const Agent&)>& ready) {
+  Agent agent(job_directory, secrets, ControlLines::of_fifo(job_directory));
+  std::filesystem::remove(job_directory / "exit.json");  // of an earlier run in the same folder
+  ready(agent);
+  crash_point("start a job");
+  const Ending ending = ending_of(agent, [&] {
+    const Job job = read_job(job_directory);
+    if (job.container) {
+      return run_in_container(agent, job);
+    }
+    return job.keep_running ? run_service(agent, job) : run_job(agent, job);
+  });
   crash_point("end a job");
   write_ending(job_directory, ending);
 }

@@ -15,6 +15,15 @@ namespace mlpipe {
 void supervise(const std::filesystem::path& job_directory, const std::map<std::string, std::string>& secrets,
                const std::function<void(const Agent&)>& ready);
 
+// The agent of a job in a container, inside, as its first process: gets the values of secrets and the lines
+// "cancel" from standard input, and leaves exit.json in the job's folder. Once standard input has come to its
+// end, or nobody reads the job's control, nobody waits for the job any more, and this ends with all that is
+// in the container. Returns the exit status.
+int run_inside(const std::filesystem::path& job_directory);
+
+// How the job ended that `run` runs, also when that throws.
+Ending ending_of(Agent& agent, const std::function<Ending()>& run);
+
 // Kills all that descends from this process, and waits for it. With signals blocked, see below.
 void end_everything(const Family& family);
 

@@ -19,6 +19,7 @@ int get_command(const Invocation& invocation);
 int logs_command(const Invocation& invocation);
 int status_command(const Invocation& invocation);
 int predict_command(const Invocation& invocation);
+int deploy_command(const Invocation& invocation);
 int down_command(const Invocation& invocation);
 int models_list_command(const Invocation& invocation);
 int models_show_command(const Invocation& invocation);

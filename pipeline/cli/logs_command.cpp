@@ -14,6 +14,7 @@
 #include "pipeline/cli/commands.hpp"
 #include "pipeline/cli/find_run.hpp"
 #include "pipeline/cli/find_store.hpp"
+#include "pipeline/deploy/container_target.hpp"
 #include "pipeline/deploy/deployments.hpp"
 #include "pipeline/deploy/local_target.hpp"
 #include "pipeline/exec/programs.hpp"
@@ -53,6 +54,23 @@ void show(const Invocation& invocation, const fs::path& path, const fs::path& lo
     return;
   }
   show_file(path, lock, invocation.has("--follow"));
+}
+
+// What the engine keeps of each container.
+void show_containers(const Invocation& invocation, const Store& store, const std::string& alias) {
+  constexpr std::size_t lines_of_each = 200;
+  if (invocation.has("--follow")) {
+    throw UsageError(
+        fmt::format("the log of {} is in several containers, and cannot be followed here", alias),
+        "`mlpipe status` names them; `docker logs --follow NAME`");
+  }
+  const std::string text = ContainerTarget::existing(store.deployment_directory(alias))->log(lines_of_each);
+  if (invocation.json()) {
+    fmt::print("{}\n", nlohmann::ordered_json{{"of", alias}, {"text", text}}.dump(
+                           2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  } else {
+    fmt::print("{}", text);
+  }
 }
 
 // What the step yielded in the run, or what stood for it there.
@@ -100,15 +118,20 @@ int logs_command(const Invocation& invocation) {
       return 0;
     }
   }
+  const auto record = find_deployment(store, name);
+  if (record && record->target == "container" && record->phase != "stopped") {
+    show_containers(invocation, store, name);
+    return 0;
+  }
   const LocalTarget target =
       LocalTarget::existing(store.deployment_directory(name), Programs::beside_this_one().agent);
-  if (find_deployment(store, name) && fs::exists(target.log_file())) {
+  if (record && fs::exists(target.log_file())) {
     show(invocation, target.log_file(), store.deployment_directory(name).string() + ".lock", name);
     return 0;
   }
   std::vector<std::string> known = store.step_names();
-  for (const DeploymentRecord& record : deployments(store)) {
-    known.push_back(record.alias);
+  for (const DeploymentRecord& other : deployments(store)) {
+    known.push_back(other.alias);
   }
   throw UsageError(
       fmt::format("there is no log of '{}': no such step or deployment has run", printable(name)),

@@ -244,7 +244,7 @@ void Reporter::step_finished(const PlannedStep& planned) {
   }
   say(fmt::format("{} {}  {}", terminal_.red("✗"), name, printable(result.failure)));
   if (blobs_ && result.failure != "cancelled") {
-    constexpr std::size_t lines_shown = 20;
+    constexpr std::size_t lines_shown = 24;  // 20 of what failed, and what mlpipe-image says around them
     const std::filesystem::path log = blobs_->path_of_blob(result.log);
     const std::string end = last_lines(read_file(log), lines_shown);
     for (const std::string& line : split(end, '\n')) {
@@ -327,6 +327,13 @@ void Reporter::published(const Release& release, bool new_version) {
 void Reporter::rolling_out(const Release& release, const Effects&) {
   if (!terminal_.is_live()) {
     say(fmt::format("rolling out {}", release.label()));
+  }
+}
+
+void Reporter::watched(const Release& release, int percent, const Traffic&) {
+  if (percent != shown_percent_) {
+    say(fmt::format("{} gets {} % of the traffic", release.label(), percent));
+    shown_percent_ = percent;
   }
 }
 

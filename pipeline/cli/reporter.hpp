@@ -27,6 +27,7 @@ class Reporter : public RunObserver {
   void gate_passed(const Spec& spec, const RunReport& report) override;
   void published(const Release& release, bool new_version) override;
   void rolling_out(const Release& release, const Effects& effects) override;
+  void watched(const Release& release, int percent, const Traffic& traffic) override;
 
  private:
   void say(const std::string& line);
@@ -39,6 +40,7 @@ class Reporter : public RunObserver {
   std::optional<Blobs> blobs_;
   Secrets secrets_;  // that no line may show
   std::size_t live_lines_ = 0;
+  int shown_percent_ = 0;                         // of a canary
   std::map<std::string, std::size_t> log_shown_;  // bytes of a running step's log that were shown
 };
 

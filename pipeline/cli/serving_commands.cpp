@@ -10,10 +10,11 @@
 #include "pipeline/base/scalar.hpp"
 #include "pipeline/base/text.hpp"
 #include "pipeline/cli/commands.hpp"
+#include "pipeline/cli/find_deployment.hpp"
 #include "pipeline/cli/find_store.hpp"
 #include "pipeline/deploy/deployments.hpp"
+#include "pipeline/deploy/existing_target.hpp"
 #include "pipeline/deploy/http.hpp"
-#include "pipeline/deploy/local_target.hpp"
 #include "pipeline/exec/programs.hpp"
 
 namespace mlpipe {
@@ -25,33 +26,13 @@ using namespace std::chrono_literals;
 constexpr const char* stopped = "stopped";
 constexpr std::uint64_t largest_request = std::uint64_t{64} << 20U;
 
-LocalTarget target_of(const Store& store, const std::string& alias) {
-  return LocalTarget::existing(store.deployment_directory(alias), Programs::beside_this_one().agent);
+std::unique_ptr<Target> target_of(const Store& store, const DeploymentRecord& record) {
+  return existing_target(store, record, Programs::beside_this_one().agent);
 }
 
-DeploymentRecord only_deployment(const Invocation& invocation, const Store& store) {
-  std::vector<DeploymentRecord> all = deployments(store);
-  std::vector<std::string> names;
-  names.reserve(all.size());
-  for (const DeploymentRecord& record : all) {
-    names.push_back(record.alias);
-  }
-  if (const auto named = invocation.value("--alias")) {
-    for (DeploymentRecord& record : all) {
-      if (record.alias == *named) {
-        return std::move(record);
-      }
-    }
-    throw UsageError(fmt::format("there is no deployment '{}'", printable(*named)),
-                     suggest_name(*named, names));
-  }
-  if (all.empty()) {
-    throw UsageError("nothing has been deployed from this store", "`mlpipe run` deploys");
-  }
-  if (all.size() > 1) {
-    throw UsageError("there are several deployments: choose one with --alias", join(names, ", "));
-  }
-  return std::move(all.front());
+// A deployment that was stopped has nothing to be asked of, maybe not even the engine that it was on.
+ServingState observe(const Store& store, const DeploymentRecord& record) {
+  return record.phase == stopped ? ServingState{} : target_of(store, record)->observe();
 }
 
 Json to_json(const DeploymentRecord& record, const ServingState& serving) {
@@ -60,6 +41,15 @@ Json to_json(const DeploymentRecord& record, const ServingState& serving) {
   if (serving.running) {
     json["version"] = parse_integer(serving.version).value_or(0);
     json["address"] = serving.address;
+  }
+  if (!serving.fault.empty()) {
+    json["fault"] = serving.fault;
+  }
+  for (const ServedReplica& replica : serving.replicas) {
+    json["replicas"].push_back({{"name", replica.name},
+                                {"version", parse_integer(replica.version).value_or(0)},
+                                {"state", replica.state},
+                                {"weight", replica.weight}});
   }
   return json;
 }
@@ -131,7 +121,7 @@ int status_command(const Invocation& invocation) {
   const Store store = find_store_to_read(invocation);
   Json list = Json::array();
   for (const DeploymentRecord& record : deployments(store)) {
-    const ServingState serving = target_of(store, record.alias).observe();
+    const ServingState serving = observe(store, record);
     list.push_back(to_json(record, serving));
     if (invocation.json()) {
       continue;
@@ -141,6 +131,13 @@ int status_command(const Invocation& invocation) {
     } else {
       fmt::print("{}  {}:{}  {}\n", record.alias, record.model, record.version,
                  record.phase == stopped ? "stopped" : "not running; `mlpipe run` starts it again");
+    }
+    for (const ServedReplica& replica : serving.replicas) {
+      fmt::print("  {}  release {}  {}  {} % of the traffic\n", replica.name, replica.version, replica.state,
+                 replica.weight);
+    }
+    if (serving.running && !serving.fault.empty()) {
+      fmt::print("  {}; `mlpipe run` mends it\n", serving.fault);
     }
     if (record.phase != "serving" && record.phase != stopped && record.phase != "aborted") {
       fmt::print("  a rollout to version {} was cut off at '{}'; `mlpipe run` goes on with it\n",
@@ -158,7 +155,7 @@ int status_command(const Invocation& invocation) {
 int predict_command(const Invocation& invocation) {
   const Store store = find_store_to_read(invocation);
   const DeploymentRecord record = only_deployment(invocation, store);
-  const ServingState serving = target_of(store, record.alias).observe();
+  const ServingState serving = observe(store, record);
   if (!serving.running) {
     throw Error(fmt::format("{} is not running", record.alias), "`mlpipe run` starts it");
   }
@@ -200,9 +197,10 @@ int down_command(const Invocation& invocation) {
   Json list = Json::array();
   for (const DeploymentRecord& record : records) {
     const FileLock lock = FileLock::wait(rollout_lock(store, record.alias));
-    LocalTarget target = target_of(store, record.alias);
-    const bool was_running = target.observe().running;
-    target.stop();
+    const bool was_running = observe(store, record).running;
+    if (record.phase != stopped) {
+      target_of(store, record)->stop();
+    }
     record_deployment(store, record.alias, record.model, record.target, record.version, stopped);
     list.push_back({{"alias", record.alias}, {"model", record.model}, {"was_running", was_running}});
     if (!invocation.json()) {

@@ -1,12 +1,7 @@
 #include "pipeline/deploy/local_target.hpp"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
-#include <sys/random.h>
-#include <sys/socket.h>
 
-#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
@@ -17,7 +12,9 @@
 #include "pipeline/base/file.hpp"
 #include "pipeline/base/scalar.hpp"
 #include "pipeline/base/text.hpp"
+#include "pipeline/deploy/address.hpp"
 #include "pipeline/deploy/http.hpp"
+#include "pipeline/deploy/probe.hpp"
 
 namespace mlpipe {
 namespace {
@@ -26,7 +23,6 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using Json = nlohmann::json;
 
-constexpr const char* loopback = "127.0.0.1";
 constexpr auto answer_patience = 2s;
 constexpr auto load_patience = 120s;
 constexpr auto start_patience = 60s;
@@ -37,10 +33,22 @@ constexpr std::size_t log_lines_shown = 20;
 constexpr const char* identity_variable = "MLPIPE_SERVER_IDENTITY";
 
 constexpr const char* shape_variable = "MLPIPE_SERVER_SHAPE";
-constexpr int usual_port = 8080;
 
 std::string shape_text(const std::string& host, const std::optional<int>& port) {
   return fmt::format("{}:{}", host, port ? std::to_string(*port) : "any");
+}
+
+constexpr int all_traffic = 100;
+
+bool is_loaded(const Json& state, const std::string& model, const std::string& version) {
+  for (const Json& each : state.value("models", Json::array())) {
+    for (const Json& loaded : each.value("versions", Json::array())) {
+      if (each.value("name", "") == model && loaded.value("version", "") == version) {
+        return true;
+      }
+    }
+  }
+  return false;
 }
 
 std::string variable_in(const Job& job, const char* name) {
@@ -48,32 +56,17 @@ std::string variable_in(const Job& job, const char* name) {
   return found == job.environment.end() ? "" : found->second;
 }
 
-// Whether a server could listen there now.
-bool is_free(const std::string& host, int port) {
-  const FileDescriptor probe(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  if (::inet_pton(AF_INET, host.c_str(), &address.sin_addr) != 1) {
-    return true;  // a name or IPv6: the agent will find out
+// A server that was deployed serves one version, but during a canary.
+std::string fault_in(const Json& state) {
+  std::vector<std::string> versions;
+  for (const Json& model : state.value("models", Json::array())) {
+    for (const Json& version : model.value("versions", Json::array())) {
+      versions.push_back(version.value("version", ""));
+    }
   }
-  const int reuse = 1;
-  ::setsockopt(probe.get(), SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse);
-  return ::bind(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
-         ::listen(probe.get(), 1) == 0;
-}
-
-std::string random_token() {
-  std::array<char, Digest::size> bytes{};
-  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
-    throw_errno("making an admin token");
-  }
-  return digest_of({bytes.data(), bytes.size()}).hex();
-}
-
-// An address that a person can open, also when the server listens everywhere.
-std::string url_of(const std::string& host, int port) {
-  return fmt::format("http://{}:{}", host == "0.0.0.0" ? loopback : host, port);
+  return versions.size() < 2
+             ? ""
+             : fmt::format("a rollout was cut off: releases {} are loaded", join(versions, " and "));
 }
 
 std::string error_in(const HttpAnswer& answer) {
@@ -138,14 +131,11 @@ ServingState LocalTarget::observe() {
   state.server = variable_in(job, identity_variable);
   state.shape = variable_in(job, shape_variable);
   state.address = url_of(job.listen.front().host, port_of("http"));
-  const auto answer = http_get(loopback, port_of("admin"), "/admin/state", admin_token(), answer_patience);
-  if (!answer || answer->status != 200) {
-    return state;
-  }
-  const Json json = Json::parse(answer->body, nullptr, false);
+  const Json json = server_state();
   if (json.is_object()) {
     state.running = true;
     state.version = json.value("version", "");
+    state.fault = fault_in(json);
     const std::string name = fs::path(json.value("directory", "")).filename().string();
     if (Digest::is_hex(name)) {
       state.model = Digest::from_hex(name);
@@ -154,8 +144,14 @@ ServingState LocalTarget::observe() {
   return state;
 }
 
+// Null when it does not answer.
+Json LocalTarget::server_state() const {
+  const auto answer = http_get(loopback, port_of("admin"), "/admin/state", admin_token(), answer_patience);
+  return answer && answer->status == 200 ? Json::parse(answer->body, nullptr, false) : Json();
+}
+
 WantedServing LocalTarget::wanted() const {
-  return {serving_.server_identity, shape_text(serving_.host, serving_.port)};
+  return {serving_.server_identity, shape_text(serving_.host, serving_.port), "mlpipe-serve", ""};
 }
 
 void LocalTarget::write_service(const ServedRelease& release, int port) const {
@@ -248,8 +244,9 @@ void LocalTarget::bring_up(const ServedRelease& candidate) {
   start(candidate);
 }
 
-void LocalTarget::load(const ServedRelease& candidate) {
-  const Json request{{"directory", candidate.directory.string()}, {"version", candidate.version}};
+void LocalTarget::load(const ServedRelease& candidate, const char* takeover) {
+  const Json request{
+      {"directory", candidate.directory.string()}, {"version", candidate.version}, {"takeover", takeover}};
   const auto answer =
       http_post(loopback, port_of("admin"), "/admin/load", request.dump(), admin_token(), load_patience);
   if (!answer) {
@@ -260,18 +257,77 @@ void LocalTarget::load(const ServedRelease& candidate) {
   }
 }
 
+void LocalTarget::replace_program(const ServedRelease& release) {
+  write_service(release, requested_port());
+  const Replacement replacement = replace_service(directory_);
+  if (!replacement.replaced) {
+    throw Error(fmt::format("the new server program did not get ready: {}", replacement.failure));
+  }
+}
+
+// A new program takes over with the release that serves, so that only the models are compared.
+void LocalTarget::weigh(const ServedRelease& candidate, const ServedRelease& current, int percent) {
+  if (observe().server != serving_.server_identity) {
+    replace_program(current);
+  }
+  const Json state = server_state();
+  const std::string model = read_model(candidate.directory).name;
+  if (!is_loaded(state, model, current.version)) {
+    load(current, "replace");
+  }
+  if (!is_loaded(state, model, candidate.version)) {
+    load(candidate, "beside");
+  }
+  weights_ = Json{{"model", model},
+                  {"weights", {{candidate.version, percent}, {current.version, all_traffic - percent}}},
+                  {"lease", weight_lease.count()}}
+                 .dump();
+  candidate_ = candidate.version;
+  current_ = current.version;
+  post_weights();
+  const Json now = server_state();
+  candidate_before_ = counts_in(now, candidate_);
+  current_before_ = counts_in(now, current_);
+}
+
+void LocalTarget::post_weights() const {
+  const auto answer =
+      http_post(loopback, port_of("admin"), "/admin/weights", weights_, admin_token(), answer_patience);
+  if (!answer || answer->status != 200) {
+    throw Error(fmt::format("the server did not take the weights: {}",
+                            answer ? error_in(*answer) : "it does not answer"));
+  }
+}
+
+void LocalTarget::renew_weight() {
+  post_weights();
+}
+
+Traffic LocalTarget::traffic() {
+  const Json now = server_state();
+  return {counts_in(now, candidate_).since(candidate_before_),
+          counts_in(now, current_).since(current_before_)};
+}
+
+void LocalTarget::probe(const ServedRelease& release, std::size_t requests) {
+  const Model model = read_model(release.directory);
+  const std::string host = serving_.host == "0.0.0.0" ? loopback : serving_.host;
+  for (std::size_t i = 0; i < requests; ++i) {
+    const auto answer = http_post(host, port_of("http"), probe_path(model, release.version),
+                                  probe_body(model, i), "", load_patience);
+    if (!answer || (answer->status >= 400 && answer->status < 500)) {
+      throw Error(fmt::format("release {} cannot be probed: {}", release.version,
+                              answer ? error_in(*answer) : "the server does not answer"));
+    }
+  }
+}
+
 void LocalTarget::shift(const ServedRelease& candidate) {
   const ServingState state = observe();
   if (state.server != serving_.server_identity) {
-    write_service(candidate, requested_port());
-    const Replacement replacement = replace_service(directory_);
-    if (!replacement.replaced) {
-      throw Error(fmt::format("the new server program did not get ready: {}", replacement.failure));
-    }
-    return;
-  }
-  if (state.model != candidate.model || state.version != candidate.version) {
-    load(candidate);
+    replace_program(candidate);
+  } else if (state.model != candidate.model || state.version != candidate.version || !state.fault.empty()) {
+    load(candidate, "replace");
   }
 }
 
@@ -284,8 +340,8 @@ void LocalTarget::withdraw(const ServedRelease& previous) {
     start(previous);
     return;
   }
-  if (observe().model != previous.model) {
-    load(previous);
+  if (const ServingState state = observe(); state.model != previous.model || !state.fault.empty()) {
+    load(previous, "replace");
   }
   write_service(previous, requested_port());
 }

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <filesystem>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 
 #include "pipeline/deploy/target.hpp"
+#include "pipeline/deploy/version_counts.hpp"
 
 namespace mlpipe {
 
@@ -30,6 +32,10 @@ class LocalTarget : public Target {
   ServingState observe() override;
   WantedServing wanted() const override;
   void bring_up(const ServedRelease& candidate) override;
+  void weigh(const ServedRelease& candidate, const ServedRelease& current, int percent) override;
+  void renew_weight() override;
+  Traffic traffic() override;
+  void probe(const ServedRelease& release, std::size_t requests) override;
   void shift(const ServedRelease& candidate) override;
   void settle(const ServedRelease& candidate) override;
   void withdraw(const ServedRelease& previous) override;
@@ -43,7 +49,10 @@ class LocalTarget : public Target {
   void start(const ServedRelease& candidate);
   void wait_until_ready();
   bool answers_soon();
-  void load(const ServedRelease& candidate);
+  void load(const ServedRelease& candidate, const char* takeover);
+  void replace_program(const ServedRelease& release);
+  nlohmann::json server_state() const;
+  void post_weights() const;
   std::string admin_token() const;
   int requested_port() const;
   int port_of(const std::string& socket) const;
@@ -51,6 +60,12 @@ class LocalTarget : public Target {
   std::filesystem::path directory_;
   std::filesystem::path lock_;
   LocalServing serving_;
+  // Of the last weigh(): the request, and what each version had counted by then.
+  std::string weights_;
+  std::string candidate_;
+  std::string current_;
+  VersionCounts candidate_before_;
+  VersionCounts current_before_;
 };
 
 }  // namespace mlpipe

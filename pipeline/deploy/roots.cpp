@@ -68,6 +68,35 @@ void add_pins(const Store& store, std::vector<Root>& roots) {
   }
 }
 
+// What lies at such a path; nothing when that is no place of the store's bytes.
+std::optional<Output> output_at(const Store& store, const fs::path& path) {
+  const std::string name = path.filename().string();
+  if (!Digest::is_hex(name)) {
+    return std::nullopt;
+  }
+  for (const bool folder : {true, false}) {
+    const Output output{name, folder, Digest::from_hex(name), 0};
+    if (path == store.blobs().path_of(output)) {
+      return output;
+    }
+  }
+  return std::nullopt;
+}
+
+// A job in a container has them mounted.
+std::vector<fs::path> mounted_in(const fs::path& job) {
+  std::vector<fs::path> sources;
+  try {
+    if (const Job read = read_job(job); read.container) {
+      for (const Mount& mount : read.container->run.mounts) {
+        sources.push_back(mount.source);
+      }
+    }
+  } catch (const Error&) {  // damaged, or not written yet: it has not begun
+  }
+  return sources;
+}
+
 // A job that was given links into the store reads those bytes, whatever the index knows of it by now.
 std::vector<Output> linked_inputs(const Store& store, const fs::path& job) {
   std::vector<Output> inputs;
@@ -77,12 +106,13 @@ std::vector<Output> linked_inputs(const Store& store, const fs::path& job) {
     if (!entry->is_symlink()) {
       continue;
     }
-    const fs::path target = fs::read_symlink(entry->path());
-    const std::string name = target.filename().string();
-    if (Digest::is_hex(name)) {
-      const Digest digest = Digest::from_hex(name);
-      const Output tree{name, true, digest, 0};
-      inputs.push_back(target == store.blobs().path_of(tree) ? tree : Output{name, false, digest, 0});
+    if (auto input = output_at(store, fs::read_symlink(entry->path()))) {
+      inputs.push_back(*std::move(input));
+    }
+  }
+  for (const fs::path& source : mounted_in(job)) {
+    if (auto input = output_at(store, source)) {
+      inputs.push_back(*std::move(input));
     }
   }
   return inputs;

@@ -116,8 +116,8 @@ FailureKind kind_of(const Ending& ending) {
   if (ending.timed_out) {
     return FailureKind::timed_out;
   }
-  const bool killed =
-      ending.signal != 0 || ending.exit_code == shell_killed || ending.exit_code == shell_terminated;
+  const bool killed = ending.signal != 0 || ending.out_of_memory || ending.exit_code == shell_killed ||
+                      ending.exit_code == shell_terminated;
   return killed ? FailureKind::killed : FailureKind::failed;
 }
 

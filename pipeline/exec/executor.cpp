@@ -301,7 +301,7 @@ class Executor {
 
   bool may_pull(const Attempt& attempt) const {
     const PlannedStep& planned = plan_.steps()[attempt.index];
-    return options_.remote != nullptr && !attempt.asked_remote && !planned.forced &&
+    return options_.remote != nullptr && !attempt.asked_remote && !planned.forced && travels(*planned.step) &&
            options_.remote->may_have(planned.action_key);
   }
 
@@ -344,7 +344,7 @@ class Executor {
   void start(Attempt& attempt, FileLock lock) {
     const PlannedStep& planned = plan_.steps()[attempt.index];
     try {
-      prepare_job(spec_, plan_, planned, snapshot_, programs_, store_, attempt.gpus);
+      prepare_job(spec_, plan_, planned, snapshot_, programs_, store_, attempt.gpus, options_.container_host);
       attempt.ended = runner_->start(attempt.job, lock);
     } catch (const std::exception& error) {
       end(attempt, collect(attempt, failed_now(error.what())), std::move(lock));
@@ -452,7 +452,8 @@ class Executor {
         plan_.record(committed.index, committed.result);
       }
       const PlannedStep& planned = plan_.steps()[committed.index];
-      if (options_.remote != nullptr && planned.state == PlannedStep::State::succeeded) {
+      if (options_.remote != nullptr && planned.state == PlannedStep::State::succeeded &&
+          travels(*planned.step)) {
         options_.remote->push(planned.action_key);
       }
       if (planned.state == PlannedStep::State::cached) {

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 
+#include "pipeline/exec/container_host.hpp"
 #include "pipeline/exec/programs.hpp"
 #include "pipeline/exec/remote_results.hpp"
 #include "pipeline/exec/runner.hpp"
@@ -52,6 +53,7 @@ struct ExecutionOptions {
   const std::atomic<int>* interrupts = nullptr;  // above 0: end what runs, start nothing but finally steps
   std::int64_t run = 0;                          // the run in the history that steps are written down for
   RemoteResults* remote = nullptr;               // is asked before a step runs, and gets what ran
+  std::optional<ContainerHost> container_host = {};  // of steps that run in containers
 };
 
 // Runs what the plan needs, as many jobs at once as allowed and as fit into the capacity; steps that do not

@@ -1,19 +1,16 @@
 #include "pipeline/exec/job_folder.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/fs.h>
-#include <sys/ioctl.h>
-#include <sys/sendfile.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdlib>
 
 #include "pipeline/base/crash_point.hpp"
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/text.hpp"
+#include "pipeline/exec/clone_file.hpp"
+#include "pipeline/exec/engine_images.hpp"
+#include "pipeline/exec/image_job.hpp"
 #include "pipeline/plan/derivation.hpp"
 
 namespace mlpipe {
@@ -22,25 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* training_file = ".mlpipe-train.json";
-
-// Shares the bytes until one side changes where the file system can do that; copies them elsewhere.
-void clone_file(const fs::path& from, const fs::path& to, mode_t mode) {
-  const FileDescriptor source = open_file(from, O_RDONLY);
-  const FileDescriptor target = open_file(to, O_WRONLY | O_CREAT | O_EXCL, mode);
-  if (::fchmod(target.get(), mode) != 0) {
-    throw_errno(fmt::format("changing the mode of {}", to.string()));
-  }
-  if (::ioctl(target.get(), FICLONE, source.get()) == 0) {
-    return;
-  }
-  constexpr std::size_t at_once = std::size_t{1} << 30U;
-  ssize_t count = 0;
-  while ((count = ::sendfile(target.get(), source.get(), nullptr, at_once)) != 0) {
-    if (count < 0 && errno != EINTR) {
-      throw_errno(fmt::format("copying {} to {}", from.string(), to.string()));
-    }
-  }
-}
 
 void bring_dependencies(const Spec& spec, const Step& step, const Snapshot& snapshot, const Store& store,
                         const fs::path& work) {
@@ -85,35 +63,85 @@ void bring_input(const Output& output, const fs::path& to, const Store& store) {
   }
 }
 
-void bring_inputs(const Plan& plan, const Step& step, const Store& store, const fs::path& work) {
+// Calls `bring(output, path)` for each, the path relative to the work directory.
+template <typename Bring>
+void for_each_input(const Plan& plan, const Step& step, Bring bring) {
   for (const Input& input : step.inputs) {
     const PlannedStep& before = *plan.find(input.step);
     const std::vector<Output> outputs = before.outputs(input.out);
     if (!before.step->select.takes_many()) {
-      bring_input(outputs.front(), work / input.path(), store);
+      bring(outputs.front(), fs::path(input.path()));
       continue;
     }
     for (std::size_t i = 0; i < outputs.size(); ++i) {
-      bring_input(outputs[i], work / input.path() / position_name(i, outputs.size()), store);
+      bring(outputs[i], input.path() / fs::path(position_name(i, outputs.size())));
     }
   }
 }
 
-std::map<std::string, std::string> environment_of(const Step& step, const fs::path& directory,
-                                                  const fs::path& checkpoints) {
-  std::map<std::string, std::string> environment;
+// The step's own variables over those that every job has.
+std::map<std::string, std::string> environment_of(const Step& step,
+                                                  std::map<std::string, std::string> environment) {
+  environment["LANG"] = "C.UTF-8";
+  for (const auto& [name, value] : step.environment) {
+    environment[name] = value;
+  }
+  return environment;
+}
+
+void prepare_here(const Plan& plan, const Step& step, const Store& store, const fs::path& directory,
+                  const fs::path& checkpoints, const std::vector<std::string>& gpus, Job& job) {
+  job.work_directory = directory / "work";
+  for_each_input(plan, step, [&](const Output& output, const fs::path& path) {
+    bring_input(output, job.work_directory / path, store);
+  });
+  std::map<std::string, std::string> environment = {{"TMPDIR", directory.string()}};
   for (const char* name : {"PATH", "HOME"}) {
     if (const char* value = std::getenv(name)) {
       environment[name] = value;
     }
   }
-  environment["LANG"] = "C.UTF-8";
-  environment["TMPDIR"] = directory.string();
-  for (const auto& [name, value] : step.environment) {
-    environment[name] = value;
+  job.environment = environment_of(step, std::move(environment));
+  job.environment["MLPIPE_CHECKPOINT_DIR"] = checkpoints.string();
+  if (step.resources.gpu) {
+    job.environment["CUDA_VISIBLE_DEVICES"] = join(gpus, ",");
   }
-  environment["MLPIPE_CHECKPOINT_DIR"] = checkpoints.string();
-  return environment;
+}
+
+// The same for a job in a container: it sees its folder, and in there, mounted, its inputs and checkpoints.
+void prepare_container(const Plan& plan, const Step& step, const Store& store, const fs::path& directory,
+                       const fs::path& checkpoints, const std::vector<std::string>& gpus,
+                       const std::optional<ContainerHost>& host, Job& job) {
+  if (!host) {
+    throw Error("no container engine was looked for");
+  }
+  const Result& image = plan.find(step.image->step)->chosen.front();
+  job.container = container_of(step, *host, image_of(image, store.blobs()).id, gpus, directory);
+  const fs::path inside = folder_in_container;
+  job.work_directory = inside / "work";
+  std::vector<Mount>& mounts = job.container->run.mounts;
+  for_each_input(plan, step, [&](const Output& output, const fs::path& path) {
+    const fs::path place = directory / "work" / path;
+    fs::create_directories(output.folder ? place : place.parent_path());
+    if (!output.folder) {
+      write_file_atomically(place, "", 0644, Durability::later);
+    }
+    mounts.push_back({store.blobs().path_of(output), (job.work_directory / path).string(), false});
+  });
+  mounts.push_back({checkpoints, (inside / "checkpoints").string(), true});
+  for (const char* folder : {"checkpoints", "home", "tmp"}) {
+    fs::create_directory(directory / folder);
+  }
+  job.environment =
+      environment_of(step, {{"HOME", (inside / "home").string()}, {"TMPDIR", (inside / "tmp").string()}});
+  job.environment["MLPIPE_CHECKPOINT_DIR"] = (inside / "checkpoints").string();
+}
+
+// As an image's PATH has them.
+Programs programs_of_images() {
+  Programs programs;
+  programs.train = "mlpipe-train";
+  return programs;
 }
 
 std::vector<std::string> arguments_of(const Step& step, const Snapshot& snapshot, const Programs& programs,
@@ -157,7 +185,7 @@ PreparedJob job_of(const Store& store, const Digest& action_key) {
 
 PreparedJob prepare_job(const Spec& spec, const Plan& plan, const PlannedStep& planned,
                         const Snapshot& snapshot, const Programs& programs, const Store& store,
-                        const std::vector<std::string>& gpus) {
+                        const std::vector<std::string>& gpus, const std::optional<ContainerHost>& host) {
   const Step& step = planned.as_it_runs();
   PreparedJob prepared = job_of(store, planned.action_key);
   remove_tree(prepared.directory);
@@ -167,22 +195,26 @@ PreparedJob prepare_job(const Spec& spec, const Plan& plan, const PlannedStep& p
   fs::create_directories(work);
   crash_point("fill a job's folder");
   bring_dependencies(spec, step, snapshot, store, work);
-  bring_inputs(plan, step, store, work);
   bring_checkpoints(planned, checkpoints);
+  Job job;
+  const bool contained = step.runs_on == RunsOn::container;
+  if (contained) {
+    prepare_container(plan, step, store, prepared.directory, checkpoints, gpus, host, job);
+  } else {
+    prepare_here(plan, step, store, prepared.directory, checkpoints, gpus, job);
+  }
   for (const std::string& out : step.outs) {
     fs::create_directories((work / out).parent_path());
   }
-  Job job;
-  job.arguments = arguments_of(step, snapshot, programs, work);
-  job.environment = environment_of(step, prepared.directory, checkpoints);
-  if (step.resources.gpu) {
-    job.environment["CUDA_VISIBLE_DEVICES"] = join(gpus, ",");
+  if (const auto* image = std::get_if<ImageAction>(&step.action)) {
+    prepare_image(image->image, spec, snapshot, programs, store, work, job);
+  } else {
+    job.arguments = arguments_of(step, snapshot, contained ? programs_of_images() : programs, work);
   }
   for (const SecretVariable& secret : step.secrets) {
     job.secret_variables.push_back(secret.variable);
   }
   job.labels = {{"pipeline", spec.name}, {"step", step.name}};
-  job.work_directory = work;
   job.timeout = step.timeout;
   job.nodes = step.processes.nodes;
   job.processes = step.processes.of_each;

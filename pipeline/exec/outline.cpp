@@ -37,7 +37,8 @@ struct Head {
   FileStamp trees;
   std::int64_t stored_at = 0;                 // when the two were looked at
   std::map<ToolPlace, std::string> programs;  // of `tools`
-  std::string spec;                           // pack_head
+  LookedAtImages images;
+  std::string spec;  // pack_head
   std::uint64_t steps = 0;
   std::uint64_t open_steps = 0;   // those that are not closed
   std::vector<Index> essential;   // steps that the effects look at, ascending
@@ -89,6 +90,10 @@ auto members(OneOf<Watched> auto& watched) {
   auto& [path, stamp] = watched;
   return std::tie(path, stamp);
 }
+auto members(OneOf<LookedAtImages> auto& images) {
+  auto& [files, in_engine] = images;
+  return std::tie(files, in_engine);
+}
 auto members(OneOf<DependencyFile> auto& file) {
   auto& [path, digest, executable] = file;
   return std::tie(path, digest, executable);
@@ -119,10 +124,10 @@ auto members(OneOf<PlannedStep> auto& planned) {
 namespace {
 
 auto members(OneOf<Head> auto& head) {
-  auto& [key, pipeline, looked_at, blobs, trees, stored_at, programs, spec, steps, open_steps, essential,
-         essential_records, dependencies_size, dependencies, step_records] = head;
-  return std::tie(key, pipeline, looked_at, blobs, trees, stored_at, programs, spec, steps, open_steps,
-                  essential, essential_records, dependencies_size, dependencies, step_records);
+  auto& [key, pipeline, looked_at, blobs, trees, stored_at, programs, images, spec, steps, open_steps,
+         essential, essential_records, dependencies_size, dependencies, step_records] = head;
+  return std::tie(key, pipeline, looked_at, blobs, trees, stored_at, programs, images, spec, steps,
+                  open_steps, essential, essential_records, dependencies_size, dependencies, step_records);
 }
 auto members(OneOf<DependencyRecord> auto& record) {
   auto& [text, watched, files] = record;
@@ -185,6 +190,16 @@ bool tools_are_as_they_were(const std::map<ToolPlace, std::string>& programs, Fi
   return std::all_of(programs.begin(), programs.end(), [&](const auto& program) {
     return identity_of_tool(program.first, hashes) == program.second;
   });
+}
+
+// An image that has to be built again, or looked for, is for the whole plan to say.
+bool images_are_as_they_were(const Head& head, const fs::path& project) {
+  const FileDescriptor folder = open_file(project, O_RDONLY | O_DIRECTORY);
+  const auto& files = head.images.files;
+  return std::all_of(
+             files.begin(), files.end(),
+             [&](const Watched& file) { return is_as_it_was(folder.get(), file, head.looked_at.clock); }) &&
+         are_as_they_were(head.images.in_engine);
 }
 
 bool bytes_are_there(const Store& store, const PlannedStep& planned) {
@@ -435,7 +450,8 @@ std::optional<Outline::Part> Outline::look_again(const Store& store, FileHashes&
     Unpacker unpacker(head.spec);
     part.spec = unpack_head(unpacker);
     Review review(head, content_->dependencies, content_->steps, store, part.spec);
-    if (!review.look_at_dependencies(hashes) || !tools_are_as_they_were(head.programs, hashes)) {
+    if (!review.look_at_dependencies(hashes) || !tools_are_as_they_were(head.programs, hashes) ||
+        !images_are_as_they_were(head, part.spec.project)) {
       return std::nullopt;
     }
     review.look_at_results();
@@ -448,6 +464,9 @@ std::optional<Outline::Part> Outline::look_again(const Store& store, FileHashes&
       }
       review.choose_steps();
       review.describe(part);
+      if (part.plans_an_image()) {
+        return std::nullopt;
+      }
     }
     part.known.left_out = head.steps - part.spec.steps.size();
     part.snapshot.results = &store;
@@ -456,6 +475,12 @@ std::optional<Outline::Part> Outline::look_again(const Store& store, FileHashes&
   } catch (const Error&) {  // whatever it is, reading everything says it better
     return std::nullopt;
   }
+}
+
+bool Outline::Part::plans_an_image() const {
+  return std::any_of(spec.steps.begin(), spec.steps.end(), [this](const Step& step) {
+    return std::holds_alternative<ImageAction>(step.action) && !known.steps.contains(step.name);
+  });
 }
 
 void Outline::for_each_step(const Plan& part, const StepVisitor& visit) const {
@@ -493,8 +518,9 @@ class OutlineWriter {
     head_.spec = packer.bytes();
   }
 
-  void add_all(const Snapshot& snapshot, const WatchedDependencies& watched) {
+  void add_all(const Snapshot& snapshot, const WatchedDependencies& watched, const LookedAtImages& images) {
     head_.programs = snapshot.programs;
+    head_.images = images;
     std::unordered_map<std::string_view, Index> dependency_index;
     for (const auto& [text, files] : snapshot.dependencies) {
       dependency_index.emplace(text, static_cast<Index>(dependency_index.size()));
@@ -529,6 +555,7 @@ class OutlineWriter {
   void add_changes(const Outline& outline, const Snapshot& snapshot, const WatchedDependencies& watched) {
     const Outline::Content& previous = *outline.content_;
     head_.programs = snapshot.programs;
+    head_.images = previous.head.images;
     Unpacker unpacker(previous.dependencies);
     while (!unpacker.rest().empty()) {
       const std::string_view before = unpacker.rest();
@@ -583,7 +610,10 @@ class OutlineWriter {
   bool is_essential(const Step& step) const {
     const bool behind_model =
         spec_.model && (step.name == spec_.model->from.step || step.group == spec_.model->from.step);
-    return spec_.model && (behind_model || !step.metrics.empty());
+    const bool behind_deployment =
+        spec_.deploy && ((spec_.deploy->image && step.name == spec_.deploy->image->step) ||
+                         (spec_.deploy->gateway_image && step.name == spec_.deploy->gateway_image->step));
+    return spec_.model && (behind_model || behind_deployment || !step.metrics.empty());
   }
 
   // The step that was added last.
@@ -621,13 +651,13 @@ class OutlineWriter {
 
 void write_outline(const Store& store, const Outline::Key& key, const FileStamp& pipeline, const Spec& spec,
                    const Plan& plan, const Snapshot& snapshot, const WatchedDependencies& watched,
-                   const LookedAt& looked_at, const Outline* previous) {
+                   const LookedAt& looked_at, const LookedAtImages& images, const Outline* previous) {
   try {
     OutlineWriter writer(store, spec, plan, looked_at);
     if (previous != nullptr) {
       writer.add_changes(*previous, snapshot, watched);
     } else {
-      writer.add_all(snapshot, watched);
+      writer.add_all(snapshot, watched, images);
     }
     writer.write(key, pipeline);
   } catch (const std::exception&) {  // without one the next run reads the whole file

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/exec/engine_images.hpp"
 #include "pipeline/exec/snapshot.hpp"
 #include "pipeline/plan/plan.hpp"
 #include "pipeline/store/store.hpp"
@@ -34,13 +35,16 @@ class Outline {
     WatchedDependencies watched;  // of those that were looked at anew
     KnownSteps known;
     bool outdated = false;  // something was looked at anew: the outline is worth writing again
+
+    bool plans_an_image() const;
   };
 
   // Nothing when there is none that holds for the key and the file as it is now.
   static std::optional<Outline> find(const Store& store, const Key& key);
 
-  // Looks at every dependency again: one stat each, and a new hash only for what changed. Nothing when
-  // something is wrong that only the whole file can explain. The store must outlive the part.
+  // Asks the container engine about the images, where there are any, and looks at every dependency again: one
+  // stat each, and a new hash only for what changed. Nothing when something is wrong that only the whole file
+  // can explain. The store must outlive the part.
   std::optional<Part> look_again(const Store& store, FileHashes& hashes) const;
 
   // Every step of the pipeline with what is known of it: those of the part, and those that were left out.
@@ -63,11 +67,18 @@ struct LookedAt {
   static LookedAt now(const Store* store);
 };
 
+// What was looked at for the images of a pipeline.
+struct LookedAtImages {
+  std::vector<Watched> files;  // that they are built from
+  EngineImages in_engine;      // that the plan stands on
+};
+
 // Writes down what a plan found once everything has ended. `pipeline` is the stamp that the file had before
 // it was read, `watched` what was looked at for the dependencies in `snapshot`; `previous` is where the plan
-// is only a part of the pipeline. Fails silently: an outline only saves time.
+// is only a part of the pipeline: what it says of images still holds. Fails silently: an outline only saves
+// time.
 void write_outline(const Store& store, const Outline::Key& key, const FileStamp& pipeline, const Spec& spec,
                    const Plan& plan, const Snapshot& snapshot, const WatchedDependencies& watched,
-                   const LookedAt& looked_at, const Outline* previous);
+                   const LookedAt& looked_at, const LookedAtImages& images, const Outline* previous);
 
 }  // namespace mlpipe

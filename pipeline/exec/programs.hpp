@@ -13,15 +13,15 @@ struct Programs {
   std::filesystem::path fetch;
   std::filesystem::path train;
   std::filesystem::path serve;
+  std::filesystem::path image;
   std::filesystem::path registry;
 
   static Programs beside_this_one();
 };
 
-// The folder that mlpipe's own images are built from: containers/*.Dockerfile and their whole context. It
-// lies in
-// ../share/mlpipe/source of an installed mlpipe; for one in a build folder it is the repository that this is
-// in. Throws Error when there is none.
+// The folder that mlpipe's own images are built from: containers/*.Dockerfile and their whole context. An
+// installed mlpipe has it in ../share/mlpipe/source; for one in a build folder it is the repository that this
+// is in. Throws Error when there is none.
 std::filesystem::path image_sources();
 // The same for a program in that folder.
 std::filesystem::path image_sources(const std::filesystem::path& programs);

@@ -28,6 +28,10 @@ void ring(const FileDescriptor& bell) {
 
 }  // namespace
 
+bool travels(const Step& step) {
+  return !std::holds_alternative<ImageAction>(step.action);
+}
+
 RemoteResults::RemoteResults(Store* store, Options options, std::function<void(const std::string&)> warn)
     : store_(store), options_(std::move(options)), warn_(std::move(warn)), errors_(memory_file("")) {
   // A socket and not two pipes: writing to a program that has ended is an error then, not a signal.

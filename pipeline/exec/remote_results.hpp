@@ -15,9 +15,13 @@
 
 #include "pipeline/base/file.hpp"
 #include "pipeline/base/process.hpp"
+#include "pipeline/spec/spec.hpp"
 #include "pipeline/store/store.hpp"
 
 namespace mlpipe {
+
+// Whether a step's results mean the same on every machine: an image is in one engine.
+bool travels(const Step& step);
 
 // Where results travel between machines, for one run. mlpipe-registry speaks with the remote, in a process
 // that lives as long as this; one list at the beginning says which keys the remote has. A remote that fails

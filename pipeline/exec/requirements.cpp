@@ -38,14 +38,58 @@ void check_resources(const Resources& wanted, const Capacity& machine, std::vect
   }
 }
 
+bool may_run(const PlannedStep& planned) {
+  return planned.state == PlannedStep::State::run || planned.state == PlannedStep::State::undecided;
+}
+
+void throw_if_any(std::vector<Fault> faults, const Spec& spec, const std::string& shown_file) {
+  if (faults.empty()) {
+    return;
+  }
+  const std::string text = read_file(spec.file);  // a spec that was not read just now holds none of it
+  Diagnostics diagnostics(shown_file, text);
+  for (Fault& fault : faults) {
+    diagnostics.add(fault.mark, std::move(fault.message), std::move(fault.hint));
+  }
+  diagnostics.throw_if_any();
+}
+
 }  // namespace
+
+std::optional<ContainerHost> require_container_host(const Spec& spec, const Plan& plan,
+                                                    const Environment& environment,
+                                                    const std::string& shown_file) {
+  std::optional<ContainerHost> host;
+  std::vector<Fault> faults;
+  for (const PlannedStep& planned : plan.steps()) {
+    if (!may_run(planned) || planned.step->runs_on != RunsOn::container) {
+      continue;
+    }
+    if (!host) {
+      host = ContainerHost::find(environment);
+    }
+    const Resources& wanted = planned.step->resources;
+    if (wanted.gpu.value_or(0) > 0 && !host->has_gpus) {
+      faults.push_back(
+          {wanted.gpu_mark,
+           fmt::format("gpu: {} wanted, and {} has no GPUs for containers", *wanted.gpu, host->engine.name()),
+           host->engine.kind() == EngineKind::docker
+               ? "install the NVIDIA Container Toolkit, then `nvidia-ctk runtime configure "
+                 "--runtime=docker` and restart the engine"
+               : "install the NVIDIA Container Toolkit, then `nvidia-ctk cdi generate "
+                 "--output=/etc/cdi/nvidia.yaml`"});
+    }
+  }
+  throw_if_any(std::move(faults), spec, shown_file);
+  return host;
+}
 
 Secrets require_what_runs(const Spec& spec, const Plan& plan, const Capacity& machine,
                           const Environment& environment, const std::string& shown_file) {
   Secrets secrets;
   std::vector<Fault> faults;
   for (const PlannedStep& planned : plan.steps()) {
-    if (planned.state != PlannedStep::State::run && planned.state != PlannedStep::State::undecided) {
+    if (!may_run(planned)) {
       continue;
     }
     check_resources(planned.step->resources, machine, faults);
@@ -63,14 +107,7 @@ Secrets require_what_runs(const Spec& spec, const Plan& plan, const Capacity& ma
       }
     }
   }
-  if (!faults.empty()) {  // a spec that was not read from the file just now holds no text of it
-    const std::string text = read_file(spec.file);
-    Diagnostics diagnostics(shown_file, text);
-    for (Fault& fault : faults) {
-      diagnostics.add(fault.mark, std::move(fault.message), std::move(fault.hint));
-    }
-    diagnostics.throw_if_any();
-  }
+  throw_if_any(std::move(faults), spec, shown_file);
   return secrets;
 }
 

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "pipeline/base/process.hpp"
+#include "pipeline/exec/container_host.hpp"
 #include "pipeline/exec/secrets.hpp"
 #include "pipeline/plan/capacity.hpp"
 #include "pipeline/plan/plan.hpp"
@@ -14,5 +16,11 @@ namespace mlpipe {
 // file, which messages call `shown_file`.
 Secrets require_what_runs(const Spec& spec, const Plan& plan, const Capacity& machine,
                           const Environment& environment, const std::string& shown_file);
+
+// Looks for the engine that steps which the plan will or may run in containers need; nothing when there are
+// no such steps. Throws Error when there is none that answers, SpecError with the GPUs that it cannot give.
+std::optional<ContainerHost> require_container_host(const Spec& spec, const Plan& plan,
+                                                    const Environment& environment,
+                                                    const std::string& shown_file);
 
 }  // namespace mlpipe

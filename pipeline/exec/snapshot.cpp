@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "pipeline/base/text.hpp"
+#include "pipeline/exec/image_files.hpp"
 #include "pipeline/exec/tool_identity.hpp"
 #include "pipeline/plan/derivation.hpp"
 #include "pipeline/store/dependencies.hpp"
@@ -34,7 +35,7 @@ std::string hint_for_missing(const fs::path& project, const std::string& path) {
 
 void require_programs(const Spec& spec, const Tools& tools) {
   const bool trains = std::any_of(spec.steps.begin(), spec.steps.end(), [](const Step& step) {
-    return std::holds_alternative<TrainAction>(step.action);
+    return std::holds_alternative<TrainAction>(step.action) && step.runs_on == RunsOn::local;
   });
   if (trains && tools.trainer.empty()) {
     throw Error("mlpipe-train is not installed beside mlpipe, and a step trains with it",
@@ -44,6 +45,9 @@ void require_programs(const Spec& spec, const Tools& tools) {
 
 void find_tools_of_steps(const Spec& spec, FileHashes& hashes, Snapshot& snapshot, Diagnostics& diagnostics) {
   for (const Step& step : spec.steps) {
+    if (step.runs_on == RunsOn::container) {
+      continue;  // its image has them
+    }
     for (const Tool& tool : step.tools) {
       const ToolPlace place = place_of(step, tool);
       if (snapshot.programs.contains(place)) {
@@ -79,7 +83,8 @@ void hash_dependencies(const fs::path& project, FileHashes& hashes,
 }
 
 Snapshot take_snapshot(const Spec& spec, const Programs& programs, FileHashes& hashes,
-                       const ResultSource& results, WatchedDependencies* watched) {
+                       const ResultSource& results, WatchedDependencies* watched,
+                       std::vector<Watched>* watched_images) {
   Snapshot snapshot;
   snapshot.results = &results;
   snapshot.tools = find_tools(programs, hashes);
@@ -104,6 +109,7 @@ Snapshot take_snapshot(const Spec& spec, const Programs& programs, FileHashes& h
     }
   }
   find_tools_of_steps(spec, hashes, snapshot, diagnostics);
+  look_at_images(spec, hashes, snapshot, watched_images, diagnostics);
   diagnostics.throw_if_any();
   hash_dependencies(spec.project, hashes, snapshot.dependencies);
   return snapshot;

@@ -17,11 +17,12 @@ namespace mlpipe {
 // What was looked at for each dependency, by its text in `deps`.
 using WatchedDependencies = std::unordered_map<std::string, std::vector<Watched>>;
 
-// Looks at everything that a plan is made from: the dependencies' content, the tools. Throws SpecError, with
-// every dependency and every tool that is not there, at its place in the file. `watched`, when given, hears
-// what was looked at.
+// Looks at everything that a plan is made from: the dependencies' content, what images are built from, the
+// tools. Throws SpecError, with everything that is not there, at its place in the file. `watched` and
+// `watched_images`, when given, hear what was looked at.
 Snapshot take_snapshot(const Spec& spec, const Programs& programs, FileHashes& hashes,
-                       const ResultSource& results, WatchedDependencies* watched = nullptr);
+                       const ResultSource& results, WatchedDependencies* watched = nullptr,
+                       std::vector<Watched>* watched_images = nullptr);
 
 // Fills in the digests of files that were found, all at once: hashing uses every core.
 void hash_dependencies(const std::filesystem::path& project, FileHashes& hashes,
@@ -31,7 +32,7 @@ void hash_dependencies(const std::filesystem::path& project, FileHashes& hashes,
 class NoResults : public ResultSource {
  public:
   std::vector<Result> results(const Digest&) const override { return {}; }
-  bool has_lost(const Digest&) const override { return false; }
+  std::string why_lost(const Digest&) const override { return ""; }
   std::optional<Realization> last_realization(const std::string&, const std::string&) const override {
     return {};
   }

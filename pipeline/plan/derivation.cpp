@@ -41,8 +41,39 @@ void add_tree(const YamlNode& node, const std::string& path, Recipe& recipe) {
   }
 }
 
-void add_action(const Step& step, const Tools& tools, Recipe& recipe) {
+// Which engine builds it does not count, and its base images are not known before: a result says what it was
+// made from, and stands as long as that is so.
+void add_image(const ImageSpec& image, const Snapshot& snapshot, Recipe& recipe) {
+  if (image.platform.empty()) {
+    recipe.add("architecture", "", snapshot.tools.architecture);
+  } else {
+    recipe.add("platform", "", image.platform);
+  }
+  if (image.kind == ImageSpec::Kind::reference) {
+    recipe.add("reference", "", image.reference);
+    return;
+  }
+  if (!image.target.empty()) {
+    recipe.add("target", "", image.target);
+  }
+  for (const auto& [name, value] : image.args) {
+    recipe.add("arg", name, value);
+  }
+  if (const auto files = snapshot.images.find(image.name); files != snapshot.images.end()) {
+    recipe.add("dockerfile", "", "file:" + files->second.dockerfile.hex());
+    for (const ContextFile& file : files->second.context) {
+      recipe.add("context", file.path, file.content);
+    }
+  }
+}
+
+void add_action(const Step& step, const Snapshot& snapshot, Recipe& recipe) {
+  const Tools& tools = snapshot.tools;
   recipe.add("kind", "", step.kind());
+  if (const auto* image = std::get_if<ImageAction>(&step.action)) {
+    add_image(image->image, snapshot, recipe);
+    return;
+  }
   if (const auto* fetch = std::get_if<FetchAction>(&step.action)) {
     // The address is where the bytes come from; what they are is the hash.
     recipe.add("fetch", "sha256", fetch->sha256);
@@ -59,7 +90,9 @@ void add_action(const Step& step, const Tools& tools, Recipe& recipe) {
     if (train->config.find("threads") == nullptr) {
       recipe.add("threads", "", std::to_string(threads_of(step, tools)));
     }
-    recipe.add("tool", "mlpipe-train", tools.trainer);
+    if (step.runs_on == RunsOn::local) {  // else the image has it
+      recipe.add("tool", "mlpipe-train", tools.trainer);
+    }
     return;
   }
   const auto& run = std::get<RunAction>(step.action);
@@ -92,14 +125,14 @@ ToolPlace place_of(const Step& step, const Tool& tool) {
 
 Recipe recipe_of(const Step& step, const Snapshot& snapshot, const InputName& input_name) {
   Recipe recipe;
-  add_action(step, snapshot.tools, recipe);
+  add_action(step, snapshot, recipe);
   for (const auto& [name, value] : step.environment) {
     recipe.add("environment", name, value);
   }
   for (const SecretVariable& secret : step.secrets) {
     recipe.add("secret", secret.variable, "secret:" + secret.secret);
   }
-  for (const Tool& tool : step.tools) {
+  for (const Tool& tool : step.runs_on == RunsOn::local ? step.tools : std::vector<Tool>{}) {
     const auto found = snapshot.programs.find(place_of(step, tool));
     recipe.add("tool", tool.name, found == snapshot.programs.end() ? "" : found->second);
   }
@@ -114,6 +147,9 @@ Recipe recipe_of(const Step& step, const Snapshot& snapshot, const InputName& in
   }
   for (const Input& input : step.inputs) {
     recipe.add("input", input.text(), input_name(input));
+  }
+  if (step.image) {
+    recipe.add("image", step.image->step, input_name(*step.image));
   }
   for (const std::string& out : step.outs) {
     recipe.add("out", out, "");

@@ -15,8 +15,9 @@ using InputName = std::function<std::string(const Input&)>;
 
 // The recipe of a step: its command, declared environment, used params (where they are used), the content of
 // its dependencies (names and executable bits included), outs, the architecture; for a training, the resolved
-// configuration, the trainer's identity and the number of threads. Not: who runs it, timeouts, the order of
-// keys, params that it does not use, times, absolute paths.
+// configuration, the trainer's identity and the number of threads; of a step that runs in a container, its
+// image; of an image, what it is built from, target, platform and args. Not: who runs it, timeouts, the order
+// of keys, params that it does not use, times, absolute paths.
 Recipe recipe_of(const Step& step, const Snapshot& snapshot, const InputName& input_name);
 
 // The threads of each process of a training that names none: its part of `cpu`, or of the machine's cores.

@@ -42,6 +42,9 @@ void plan_rollout(const Observed& observed, const WantedServing& wanted, Effects
   const bool new_release = effects.publish == Publish::publish || effects.publish == Publish::move;
   if (!new_release && !observed.alias) {
     effects.rollout = Rollout::none;
+  } else if (!wanted.after.empty()) {
+    effects.rollout = Rollout::undecided;
+    effects.rollout_reason = fmt::format("after {}", wanted.after);
   } else if (!serving.running) {
     effects.rollout = Rollout::start;
     effects.rollout_reason = "no server is running";
@@ -50,7 +53,7 @@ void plan_rollout(const Observed& observed, const WantedServing& wanted, Effects
     effects.rollout_reason = fmt::format("{} → {}", serving.shape, wanted.shape);
   } else if (serving.server != wanted.server) {
     effects.rollout = Rollout::update;
-    effects.rollout_reason = "mlpipe-serve is another build";
+    effects.rollout_reason = fmt::format("{} is another build", wanted.what);
   } else if (new_release) {
     effects.rollout = Rollout::update;
     effects.rollout_reason = effects.publish_reason;
@@ -59,6 +62,9 @@ void plan_rollout(const Observed& observed, const WantedServing& wanted, Effects
     effects.rollout_reason = fmt::format(
         "it serves {}, the alias stands for release {}",
         serving.version.empty() ? "another model" : "release " + serving.version, observed.alias->version);
+  } else if (!serving.fault.empty()) {
+    effects.rollout = Rollout::update;
+    effects.rollout_reason = serving.fault;
   } else {
     effects.rollout = Rollout::unchanged;
   }

@@ -19,8 +19,10 @@ struct Observed {
 
 // What a deployment should be, besides its release.
 struct WantedServing {
-  std::string server;  // identity of the server program
-  std::string shape;   // host and port
+  std::string server;                 // identity of the server program or image
+  std::string shape;                  // host and port
+  std::string what = "mlpipe-serve";  // `server` is of
+  std::string after;                  // the step that makes it and has not yet; empty: it is there
 };
 
 // What follows the jobs. Effects are planned from (wanted, observed) and never cached.

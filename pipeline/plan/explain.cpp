@@ -179,6 +179,9 @@ std::string prefix_of(const std::string& tag) {
   if (tag == "environment") {
     return "env.";
   }
+  if (tag == "image") {  // the name of its step says so
+    return "";
+  }
   if (tag == "train" || tag == "fetch") {
     return tag + ".";
   }
@@ -190,7 +193,7 @@ void explain_field(const std::string& tag, const std::string& name, const std::s
   const std::string what = name.empty() ? tag : prefix_of(tag) + name;
   if (before == nullptr || after == nullptr) {
     found.push_back(fmt::format("{} {}", printable(what), before == nullptr ? "added" : "removed"));
-  } else if (tag == "input" || tag == "tool") {
+  } else if (tag == "input" || tag == "image" || tag == "tool" || tag == "dockerfile") {
     found.push_back(printable(what) + " changed");  // what it is, a digest, says nothing to a person
   } else {
     found.push_back(from_to(printable(what), shown(*before), shown(*after)));
@@ -248,11 +251,13 @@ std::vector<std::string> differences(const Recipe& before, const Recipe& after) 
                         old_kind.begin()->second)};
   }
   explain_command(old_tags, new_tags, found);
-  explain_dependencies(fields_of(old_tags, "dependency"), fields_of(new_tags, "dependency"), found);
+  for (const char* files : {"dependency", "context"}) {
+    explain_dependencies(fields_of(old_tags, files), fields_of(new_tags, files), found);
+  }
   FieldsByTag all = old_tags;
   all.insert(new_tags.begin(), new_tags.end());
   for (const auto& [tag, unused] : all) {
-    if (tag == "kind" || tag == "script" || tag == "command" || tag == "dependency") {
+    if (tag == "kind" || tag == "script" || tag == "command" || tag == "dependency" || tag == "context") {
       continue;
     }
     for_each_change(fields_of(old_tags, tag), fields_of(new_tags, tag),

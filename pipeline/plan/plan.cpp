@@ -167,11 +167,13 @@ std::size_t Plan::count(State state) const {
 // The action, once the bytes of every input are known.
 std::optional<Recipe> Plan::action_of(std::size_t index) const {
   const Step& step = steps_[index].as_it_runs();
-  for (const Input& input : step.inputs) {
+  const auto is_known = [this](const Input& input) {
     const PlannedStep& before = steps_[index_.at(input.step)];
-    if (!has_result(before.state) || before.outputs(input.out).empty()) {
-      return std::nullopt;
-    }
+    return has_result(before.state) && !before.outputs(input.out).empty();
+  };
+  if (!std::all_of(step.inputs.begin(), step.inputs.end(), is_known) ||
+      (step.image && !is_known(*step.image))) {
+    return std::nullopt;
   }
   return recipe_of(step, snapshot_, [&](const Input& input) {
     const PlannedStep& before = steps_[index_.at(input.step)];
@@ -213,8 +215,8 @@ std::vector<std::string> Plan::reasons_of(const PlannedStep& planned, const std:
   if (!results.empty()) {
     return {fmt::format("{} the last time", results.back().failure)};
   }
-  if (snapshot_.results->has_lost(planned.action_key)) {
-    return {"the bytes of its result are gone from the store"};
+  if (std::string lost = snapshot_.results->why_lost(planned.action_key); !lost.empty()) {
+    return {std::move(lost)};
   }
   return reasons_to_run(*planned.step, *planned.action,
                         snapshot_.results->last_realization(spec_.name, planned.step->name));
@@ -244,7 +246,8 @@ void Plan::decide(std::size_t index) {
     pass_over(index, State::blocked, std::move(choice.problem));
   } else {
     planned.state = State::run;
-    planned.forced = asked_for || choice.succeeded > 0;
+    planned.forced =
+        asked_for || choice.succeeded > 0 || !snapshot_.results->why_lost(planned.action_key).empty();
     planned.anew = asked_for;
     planned.reasons = again.empty() ? reasons_of(planned, results, choice) : std::vector{again};
   }

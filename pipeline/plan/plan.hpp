@@ -36,8 +36,9 @@ struct PlannedStep {
   std::shared_ptr<const Step> with_outcomes;  // of a finally step that uses outcomes, once they are known
   State state = State::undecided;
   std::size_t retries = 0;  // how often its job was tried again
-  bool forced = false;      // it runs although a result is there: the selector wants more, or --force
-  bool anew = false;        // it was asked for anew: what an earlier attempt left is not taken up
+  bool forced =
+      false;  // it runs although a result may be there: the selector wants more, --force, or it was lost
+  bool anew = false;                 // it was asked for anew: what an earlier attempt left is not taken up
   std::vector<std::string> reasons;  // why it runs, or what it waits for or is blocked by
   Digest derivation;
   std::optional<Recipe> action;  // known once its inputs are

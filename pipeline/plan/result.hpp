@@ -70,8 +70,9 @@ class ResultSource {
   virtual ~ResultSource() = default;
   // Every result of the key, the oldest first.
   virtual std::vector<Result> results(const Digest& action_key) const = 0;
-  // Whether the key had a succeeded result whose bytes are not there any more.
-  virtual bool has_lost(const Digest& action_key) const = 0;
+  // Why a succeeded result of the key is not among them: "the bytes of its result are gone from the store".
+  // Empty when none is missing.
+  virtual std::string why_lost(const Digest& action_key) const = 0;
   // The last action that the step of this pipeline led to.
   virtual std::optional<Realization> last_realization(const std::string& pipeline,
                                                       const std::string& step) const = 0;

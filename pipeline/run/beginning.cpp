@@ -1,5 +1,7 @@
 #include "pipeline/run/beginning.hpp"
 
+#include <algorithm>
+
 namespace mlpipe {
 namespace {
 
@@ -19,11 +21,18 @@ bool begin_with_outline(Beginning& beginning, FileHashes& hashes, const Store& s
   return true;
 }
 
+bool has_images(const Spec& spec) {
+  return std::any_of(spec.steps.begin(), spec.steps.end(),
+                     [](const Step& step) { return std::holds_alternative<ImageAction>(step.action); });
+}
+
 }  // namespace
 
 void Beginning::remember(const Store& store, const Plan& plan) const {
   if (worth_remembering) {
-    write_outline(store, key, pipeline, *spec, plan, snapshot, watched, looked_at,
+    const LookedAtImages looked_at_images = {
+        image_files, images_behind(plan, store.blobs(), images ? images->seen() : EngineImages{})};
+    write_outline(store, key, pipeline, *spec, plan, snapshot, watched, looked_at, looked_at_images,
                   outline ? &*outline : nullptr);
   }
 }
@@ -42,7 +51,11 @@ Beginning begin(const RunRequest& request, const std::filesystem::path& file, co
   static const NoResults no_results;
   beginning.snapshot = take_snapshot(*beginning.spec, programs, hashes,
                                      store != nullptr ? static_cast<const ResultSource&>(*store) : no_results,
-                                     &beginning.watched);
+                                     &beginning.watched, &beginning.image_files);
+  if (store != nullptr && has_images(*beginning.spec)) {
+    beginning.images = std::make_unique<ResultsInEngine>(*store, *beginning.spec, beginning.snapshot);
+    beginning.snapshot.results = beginning.images.get();
+  }
   beginning.worth_remembering = usual;
   return beginning;
 }

@@ -17,6 +17,8 @@ struct Beginning {
   Snapshot snapshot;
   KnownSteps known;
   WatchedDependencies watched;
+  std::vector<Watched> image_files;         // that images are built from
+  std::unique_ptr<ResultsInEngine> images;  // the snapshot's results, where the pipeline has images
   // For the next run's outline:
   Outline::Key key;
   FileStamp pipeline;

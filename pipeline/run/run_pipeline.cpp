@@ -6,7 +6,7 @@
 
 #include "pipeline/base/error.hpp"
 #include "pipeline/deploy/deployments.hpp"
-#include "pipeline/deploy/local_target.hpp"
+#include "pipeline/deploy/existing_target.hpp"
 #include "pipeline/deploy/rollout.hpp"
 #include "pipeline/exec/leftovers.hpp"
 #include "pipeline/exec/machine.hpp"
@@ -16,6 +16,7 @@
 #include "pipeline/registry/gate.hpp"
 #include "pipeline/registry/provenance.hpp"
 #include "pipeline/run/beginning.hpp"
+#include "pipeline/run/wanted_target.hpp"
 #include "pipeline/store/history.hpp"
 #include "pipeline/store/store_lock.hpp"
 
@@ -29,20 +30,6 @@ constexpr const char* alias_without_deployment = "latest";
 
 std::string alias_of(const Spec& spec) {
   return spec.deploy ? spec.deploy->alias : alias_without_deployment;
-}
-
-std::unique_ptr<Target> target_of(const Spec& spec, const Programs& programs,
-                                  const std::filesystem::path& store, FileHashes& hashes) {
-  if (!spec.deploy) {
-    return nullptr;
-  }
-  LocalServing serving{spec.deploy->alias, spec.deploy->host, spec.deploy->port,
-                       programs.agent,     programs.serve,    identity_of(programs.serve, hashes)};
-  if (serving.server_identity.empty()) {
-    throw Error("mlpipe-serve is not installed beside mlpipe, and the pipeline deploys",
-                "install all of mlpipe's programs into one folder");
-  }
-  return std::make_unique<LocalTarget>(store / "deployments" / spec.deploy->alias, std::move(serving));
 }
 
 Observed observe(const Spec& spec, const Store* store, Target* target) {
@@ -95,7 +82,8 @@ std::unique_ptr<RemoteResults> remote_of(const Spec& spec, const Plan& plan, con
 // What was cached here but is not in the remote: from before it was named, or was out of reach.
 void push_what_is_missing(const Plan& plan, RemoteResults& remote) {
   for (const PlannedStep& planned : plan.steps()) {
-    if (planned.state == PlannedStep::State::cached && !remote.may_have(planned.action_key)) {
+    if (planned.state == PlannedStep::State::cached && travels(*planned.step) &&
+        !remote.may_have(planned.action_key)) {
       remote.push(planned.action_key);
     }
   }
@@ -107,8 +95,8 @@ void say_what_remote_has(Plan& plan, const Spec& spec, const Programs& programs,
   const std::unique_ptr<RemoteResults> remote = remote_of(spec, plan, programs, store, observer);
   for (std::size_t i = 0; remote && i < plan.steps().size(); ++i) {
     const PlannedStep& planned = plan.steps()[i];
-    if (planned.state == PlannedStep::State::run && !planned.forced && planned.action &&
-        remote->has(planned.action_key)) {
+    if (planned.state == PlannedStep::State::run && !planned.forced && travels(*planned.step) &&
+        planned.action && remote->has(planned.action_key)) {
       plan.add_reason(i, "cached in the remote");
     }
   }
@@ -193,22 +181,41 @@ std::optional<Release> publish(const Spec& spec, const Plan& plan, const std::op
   return release;
 }
 
+// What serves the alias on another target gives way first: both would listen at the same place.
+void stop_elsewhere(const Spec& spec, const Store& store) {
+  const auto record = find_deployment(store, spec.deploy->alias);
+  if (record && record->target != spec.deploy->target && record->phase != "stopped") {
+    existing_target(store, *record, Programs::beside_this_one().agent)->stop();
+  }
+}
+
 // Brings the release to its traffic; the alias moves only when it serves.
 void deploy(const Spec& spec, const Store& store, Registry& registry, Target& target, const Release& release,
-            RunObserver& observer, RunReport& report) {
+            const std::atomic<int>* interrupts, RunObserver& observer, RunReport& report) {
   observer.rolling_out(release, report.effects);
   report.changed = true;
+  stop_elsewhere(spec, store);
   std::optional<ServedRelease> previous;
   const auto current = registry.resolve(release.model, spec.deploy->alias);
   if (current && current->version != release.version && registry.has_files(*current)) {
     previous = served(store, *current);
   }
-  const Rollout rollout = roll_out(target, served(store, release), previous, [&](Rollout::Phase phase) {
+  RolloutOptions options;
+  if (report.effects.rollout ==
+      Effects::Rollout::update) {  // else there is nothing that it can be compared with
+    options.strategy = spec.deploy->strategy;
+  }
+  options.record = [&](const Rollout& rollout) {
     record_deployment(store, spec.deploy->alias, release.model, spec.deploy->target, release.version,
-                      name_of(phase));
-  });
+                      name_of(rollout.phase()));
+  };
+  options.looked = [&](const Rollout& rollout, const Traffic& traffic) {
+    observer.watched(release, rollout.weight(), traffic);
+  };
+  options.interrupted = [interrupts] { return interrupts != nullptr && *interrupts > 0; };
+  const Rollout rollout = roll_out(target, served(store, release), previous, options);
   if (rollout.phase() != Rollout::Phase::promoted) {
-    report.outcome = Outcome::failed;
+    report.outcome = options.interrupted() ? Outcome::interrupted : Outcome::failed;
     report.rollout_failure = rollout.failure();
     if (current && current->version != release.version) {
       record_deployment(store, spec.deploy->alias, release.model, spec.deploy->target, current->version,
@@ -218,15 +225,15 @@ void deploy(const Spec& spec, const Store& store, Registry& registry, Target& ta
 }
 
 void carry_out_effects(const Spec& spec, const Plan& plan, const std::optional<Outline>& outline,
-                       const std::string& git, const Store& store, Target* target, RunObserver& observer,
-                       RunReport& report) {
+                       const std::string& git, const Store& store, Target* target,
+                       const std::atomic<int>* interrupts, RunObserver& observer, RunReport& report) {
   if (!spec.model) {
     return;
   }
   const FileLock lock = FileLock::wait(rollout_lock(store, alias_of(spec)));
   Registry registry(store);
   const Observed observed = observe(spec, &store, target);
-  report.effects = plan_effects(spec, plan, observed, target != nullptr ? target->wanted() : WantedServing{});
+  report.effects = plan_effects(spec, plan, observed, wanted_serving(spec, plan, target));
   const Effects::Publish wanted = report.effects.publish;
   std::optional<Release> release = registry.resolve(spec.model->name, alias_of(spec));
   bool alias_moves = false;
@@ -245,8 +252,8 @@ void carry_out_effects(const Spec& spec, const Plan& plan, const std::optional<O
   }
   const Effects::Rollout rollout = report.effects.rollout;
   if (target != nullptr && release && rollout != Effects::Rollout::unchanged &&
-      rollout != Effects::Rollout::none) {
-    deploy(spec, store, registry, *target, *release, observer, report);
+      rollout != Effects::Rollout::none && rollout != Effects::Rollout::undecided) {
+    deploy(spec, store, registry, *target, *release, interrupts, observer, report);
   }
   if (alias_moves && report.rollout_failure.empty()) {
     registry.move_alias(release->model, alias_of(spec), release->version,
@@ -287,12 +294,15 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
   report.spec = beginning.spec;
   const Spec& spec = *report.spec;
   Snapshot& snapshot = beginning.snapshot;
-  const std::unique_ptr<Target> target = target_of(spec, programs, report.store, hashes);
   Plan plan(spec, snapshot, request.plan, std::move(beginning.known));
+  std::unique_ptr<Target> target = wanted_target(spec, plan, programs, report.store, hashes);
   const Observed observed = observe(spec, store ? &*store : nullptr, target.get());
-  report.effects = plan_effects(spec, plan, observed, target ? target->wanted() : WantedServing{});
+  report.effects = plan_effects(spec, plan, observed, wanted_serving(spec, plan, target.get()));
   const Capacity capacity = capacity_of_machine();
   const Secrets secrets = require_what_runs(spec, plan, capacity, own_environment(), request.file.string());
+  const std::optional<ContainerHost> container_host =
+      request.dry_run ? std::nullopt
+                      : require_container_host(spec, plan, own_environment(), request.file.string());
   if (request.dry_run && request.ask_remote) {
     say_what_remote_has(plan, spec, programs, store ? &*store : nullptr, observer);
   }
@@ -321,7 +331,8 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
           secrets,
           request.interrupts,
           run.number(),
-          remote.get()};
+          remote.get(),
+          container_host};
       const bool interrupted =
           execute(plan, spec, snapshot, programs, *store,
                   std::make_shared<LocalRunner>(programs.agent, store->directory()), observer, options);
@@ -332,7 +343,10 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
         report.outcome = Outcome::failed;
       }
       if (!interrupted) {
-        carry_out_effects(spec, plan, beginning.outline, run.git, *store, target.get(), observer, report);
+        target =
+            wanted_target(spec, plan, programs, report.store, hashes);  // of the images that are there now
+        carry_out_effects(spec, plan, beginning.outline, run.git, *store, target.get(), request.interrupts,
+                          observer, report);
       }
       if (remote && !interrupted) {
         push_what_is_missing(plan, *remote);
@@ -360,16 +374,18 @@ void move_by_hand(const Store& store, const Release& release, const std::string&
   registry.require_files(release);
   const auto record = find_deployment(store, alias);
   if (record && record->model == release.model && record->phase != "stopped") {
-    LocalTarget target =
-        LocalTarget::existing(store.deployment_directory(alias), Programs::beside_this_one().agent);
-    if (target.observe().running) {
+    const std::unique_ptr<Target> target = existing_target(store, *record, Programs::beside_this_one().agent);
+    if (target->observe().running) {
       const auto current = registry.resolve(release.model, alias);
+      RolloutOptions options;  // who moves it by hand has decided: all traffic goes there at once
+      options.record = [&](const Rollout& rollout) {
+        record_deployment(store, alias, release.model, record->target, release.version,
+                          name_of(rollout.phase()));
+      };
       const Rollout rollout = roll_out(
-          target, served(store, release),
+          *target, served(store, release),
           current && registry.has_files(*current) ? std::optional(served(store, *current)) : std::nullopt,
-          [&](Rollout::Phase phase) {
-            record_deployment(store, alias, release.model, record->target, release.version, name_of(phase));
-          });
+          options);
       if (rollout.phase() != Rollout::Phase::promoted) {
         throw Error("the rollout of " + release.label() + " failed: " + rollout.failure());
       }

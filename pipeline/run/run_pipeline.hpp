@@ -54,6 +54,8 @@ class RunObserver : public Observer {
   virtual void gate_passed(const Spec&, const RunReport&) {}
   virtual void published(const Release&, bool /*new_version*/) {}
   virtual void rolling_out(const Release&, const Effects&) {}
+  // A canary, each time that it was looked at.
+  virtual void watched(const Release&, int /*percent*/, const Traffic&) {}
 };
 
 // One file in, one deployment out: loads the spec, looks at the store and the target, plans, runs the jobs,

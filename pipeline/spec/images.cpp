@@ -100,7 +100,7 @@ std::optional<Step> Images::read(const std::string& name, const YamlNode* named)
   Step step;
   step.name = image_step(name);
   step.mark = image.mark;
-  step.outs = {"image"};
+  step.outs = {"bases", "image"};
   step.params = usage.params;
   step.secrets = image.secrets;
   step.action = ImageAction{std::move(image)};

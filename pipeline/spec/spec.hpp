@@ -74,8 +74,8 @@ struct ImageSpec {
   std::vector<SecretVariable> secrets;  // build secrets; `variable` is the id that the Dockerfile mounts
 };
 
-// Builds or pulls an image; its only output, `image`, is a file that names it: {"id": "sha256:…", "name":
-// "…"}.
+// Builds or pulls an image. Its output `image` is a file that names it: {"id": "sha256:…", "name": "…"};
+// `bases` one that says what it was made from, ids by name: {"debian:12": "sha256:…"}.
 struct ImageAction {
   ImageSpec image;
 };

@@ -299,16 +299,16 @@ std::vector<Result> Store::results(const Digest& action_key) const {
   return found;
 }
 
-bool Store::has_lost(const Digest& action_key) const {
+std::string Store::why_lost(const Digest& action_key) const {
   Statement query = database_->prepare(
       fmt::format("SELECT {} FROM results WHERE action_key = ? ORDER BY id", result_columns));
   query.bind(action_key);
   while (query.step()) {
     if (!is_complete(result_from_row(query))) {
-      return true;
+      return "the bytes of its result are gone from the store";
     }
   }
-  return false;
+  return "";
 }
 
 std::optional<Realization> Store::last_realization(const std::string& pipeline,

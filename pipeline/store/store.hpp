@@ -62,7 +62,7 @@ class Store : public ResultSource {
 
   // Results whose bytes are all there; one with a missing output does not count.
   std::vector<Result> results(const Digest& action_key) const override;
-  bool has_lost(const Digest& action_key) const override;
+  std::string why_lost(const Digest& action_key) const override;
   std::optional<Realization> last_realization(const std::string& pipeline,
                                               const std::string& step) const override;
   // Whether the bytes of every output are there.

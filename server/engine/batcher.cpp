@@ -19,6 +19,21 @@ void require_finite(std::span<const float> scores, std::size_t labels) {
   }
 }
 
+// Whether it was for the client to avoid.
+bool is_client_fault(const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const RequestCancelled&) {
+    return true;
+  } catch (const DeadlineExceeded&) {
+    return true;
+  } catch (const UnscorableExample&) {
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
 }  // namespace
 
 UnscorableExample::UnscorableExample(std::size_t index)
@@ -33,7 +48,8 @@ Batcher::Batcher(Compute compute, std::size_t values, std::size_t labels, BatchL
 void Batcher::submit(InferenceTask task) {
   std::vector<Waiting> abandoned;
   bool is_full = false;
-  Executor* start = nullptr;
+  bool starts = false;
+  std::size_t waiting = 0;
   {
     const std::lock_guard lock(mutex_);
     const auto fits = [&] {
@@ -45,21 +61,21 @@ void Batcher::submit(InferenceTask task) {
     is_full = !fits();
     if (is_full) {
       ++counts_.failures;
+      ++counts_.errors;
     } else {
       counts_.waiting += task.count;
       queue_.push_back({std::move(task), EngineClock::now()});
-      if (running_ < limits_.instances) {
-        start = &executor_for_next(running_ == 0 && latest_batch_ == 1);
-        ++running_;
-      }
+      starts = running_ < limits_.instances;
+      running_ += starts ? 1 : 0;
+      waiting = queue_.size();
     }
   }
   give_up(abandoned);
   if (is_full) {
     throw QueueFull("the model's queue is full, try again");
   }
-  if (start != nullptr) {
-    start->run_soon([self = shared_from_this()] { self->run(); });
+  if (starts) {
+    run_later(waiting);
   } else if (limits_.delay.count() > 0) {
     grown_.notify_one();
   }
@@ -95,31 +111,39 @@ BatchCounts Batcher::counts() const {
   return counts_;
 }
 
+// `seen`: how many requests wait.
+void Batcher::run_later(std::size_t seen) {
+  (near_ != nullptr ? *near_ : executor_).run_soon([self = shared_from_this(), seen] { self->run(seen); });
+}
+
 // One batch; what came meanwhile waits behind what other models have to do.
-void Batcher::run() {
+void Batcher::run(std::size_t seen) {
+  if (near_ != nullptr && has_grown(seen)) {  // there may be more to read
+    run_later(seen);
+    return;
+  }
   std::vector<Waiting> abandoned;
   Batch batch = take(abandoned);
   give_up(abandoned);
   if (!batch.empty()) {
     compute_batch(batch);
   }
-  const std::size_t requests = batch.size();
   batch.clear();
-  Executor* next = nullptr;
   {
     const std::lock_guard lock(mutex_);
-    latest_batch_ = requests;
-    if (queue_.empty()) {
+    seen = queue_.size();
+    if (seen == 0) {
       --running_;
       return;
     }
-    next = &executor_for_next(false);
   }
-  next->run_soon([self = shared_from_this()] { self->run(); });
+  run_later(seen);
 }
 
-Executor& Batcher::executor_for_next(bool alone) {
-  return near_ != nullptr && (alone || near_when_ == Near::always) ? *near_ : executor_;
+// Whether more requests wait than were seen.
+bool Batcher::has_grown(std::size_t& seen) const {
+  const std::lock_guard lock(mutex_);
+  return queue_.size() > std::exchange(seen, queue_.size());
 }
 
 // Whole requests, in their order, up to the largest batch; at least one.
@@ -239,12 +263,16 @@ std::vector<float> Batcher::compute_pieces(std::span<const float> rows, std::siz
 }
 
 void Batcher::finish(Waiting& waiting, std::exception_ptr failure, Inference inference) {
+  const bool is_error = failure && !is_client_fault(failure);
   {
     const std::lock_guard lock(mutex_);
     ++(failure ? counts_.failures : counts_.requests);
+    counts_.errors += is_error ? 1 : 0;
     counts_.queued += inference.queued;
     if (!failure) {
-      counts_.answering += EngineClock::now() - waiting.since;
+      const std::chrono::nanoseconds latency = EngineClock::now() - waiting.since;
+      counts_.answering += latency;
+      counts_.latencies.add(latency);
       counts_.last_answer = std::chrono::system_clock::now();
     }
   }

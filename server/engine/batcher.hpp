@@ -15,6 +15,7 @@
 
 #include "pipeline/base/error.hpp"
 #include "server/engine/executor.hpp"
+#include "server/engine/latencies.hpp"
 
 namespace mlpipe {
 
@@ -76,6 +77,7 @@ struct InferenceTask {
 struct BatchCounts {
   std::uint64_t requests = 0;    // answered
   std::uint64_t failures = 0;    // not, for whatever reason
+  std::uint64_t errors = 0;      // of them: for a reason that was not the client's
   std::uint64_t examples = 0;    // computed
   std::uint64_t executions = 0;  // forward calls
   std::chrono::nanoseconds queued{0};
@@ -83,6 +85,7 @@ struct BatchCounts {
   std::chrono::nanoseconds answering{0};  // from the request to its scores
   std::size_t waiting = 0;                // examples in the queue now
   std::chrono::system_clock::time_point last_answer = {};
+  Latencies latencies = {};  // of what was answered, from the request to its scores
 };
 
 // The bounded queue of one model version, and what makes batches of it. It conserves work: an instance that
@@ -97,17 +100,10 @@ class Batcher : public std::enable_shared_from_this<Batcher> {
   // The executor must outlive the batcher.
   Batcher(Compute compute, std::size_t values, std::size_t labels, BatchLimits limits, Executor& executor);
 
-  // Where the requests of a fast model are computed besides: by the threads that read them.
-  enum class Near {
-    when_alone,  // a request that comes by itself, and so gains by no batch, but would lose by changing
-                 // threads
-    always,      // the model is so fast that any batch gains less than changing threads costs
-  };
-  // Before the first task. It must outlive the batcher as the other one must.
-  void use_near(Executor& near, Near when) {
-    near_ = &near;
-    near_when_ = when;
-  }
+  // Lets a fast model be computed by the threads that read requests, which saves it changing threads. What
+  // has arrived is read before a batch is computed. Before the first task, and not with a delay. It must
+  // outlive the batcher as the other one must.
+  void use_near(Executor& near) { near_ = &near; }
 
   // Throws QueueFull, and then never calls task.done. The done of every other task is called once: also when
   // it was cancelled (RequestCancelled) or too late (DeadlineExceeded), which both leave the queue without a
@@ -130,8 +126,9 @@ class Batcher : public std::enable_shared_from_this<Batcher> {
   };
   using Batch = std::vector<Waiting>;
 
-  void run();
-  Executor& executor_for_next(bool alone);
+  void run_later(std::size_t seen);
+  void run(std::size_t seen);
+  bool has_grown(std::size_t& seen) const;
   Batch take(std::vector<Waiting>& abandoned);
   void take_abandoned(std::vector<Waiting>& abandoned);
   void compute_batch(Batch& batch);
@@ -146,12 +143,10 @@ class Batcher : public std::enable_shared_from_this<Batcher> {
   const BatchLimits limits_;
   Executor& executor_;
   Executor* near_ = nullptr;
-  Near near_when_ = Near::when_alone;
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable grown_;
   std::deque<Waiting> queue_;
   unsigned running_ = 0;
-  std::size_t latest_batch_ = 1;  // requests in it
   BatchCounts counts_;
 };
 

@@ -71,12 +71,52 @@ void forget_balances(ServedModel& model) {
   }
 }
 
+// Gives the versions these weights; those that are not named get none. False, and nothing changed, when they
+// would leave all without.
+bool give_weights(ServedModel& model, const std::map<std::string, double>& by_label) {
+  const auto weight_of = [&by_label](const ServedModel::Version& each) {
+    const auto found = by_label.find(each.version->label());
+    return found == by_label.end() ? 0 : found->second;
+  };
+  if (std::none_of(model.versions.begin(), model.versions.end(),
+                   [&](const ServedModel::Version& each) { return weight_of(each) > 0; })) {
+    return false;
+  }
+  bool changed = false;
+  for (ServedModel::Version& each : model.versions) {
+    const double weight = weight_of(each);
+    changed = changed || weight != each.weight;
+    each.weight = weight;
+  }
+  if (changed) {  // a lease that is renewed must not begin the sharing out anew: small shares would get none
+    forget_balances(model);
+  }
+  return true;
+}
+
+void end_lease_when_over(ServedModel& model) {
+  if (model.lease && std::chrono::steady_clock::now() >= model.lease->until) {
+    give_weights(model, model.lease->before);
+    model.lease.reset();
+  }
+}
+
+std::shared_ptr<const ModelVersion> main_now(const ServedModel& model) {
+  if (!model.lease) {
+    return model.main();
+  }
+  ServedModel now = model;
+  end_lease_when_over(now);
+  return now.main();
+}
+
 // Takes the new version in; what it displaces goes to `displaced`.
 void take_in(ServedModel& model, const std::shared_ptr<const ModelVersion>& version,
              Engine::Takeover takeover, std::vector<ServedModel::Version>& displaced) {
   ServedModel::Version* same = version_of(model, version->label());
   if (takeover == Engine::Takeover::replace) {
     displaced = std::exchange(model.versions, {{version, 1, 0}});
+    model.lease.reset();
   } else if (same != nullptr) {
     displaced.push_back(std::exchange(*same, {version, same->weight, 0}));
   } else {
@@ -205,9 +245,8 @@ std::shared_ptr<ModelVersion> Engine::prepare(const std::filesystem::path& direc
   auto version = std::make_shared<ModelVersion>(label, directory, loader_(directory), options_.limits, pool_);
   enter(LoadAttempt::Phase::warming);
   const std::chrono::nanoseconds largest_batch = version->warm_up();
-  if (largest_batch <= options_.near_when_alone) {
-    version->use_near(
-        near_, largest_batch <= options_.near_always ? Batcher::Near::always : Batcher::Near::when_alone);
+  if (largest_batch <= options_.longest_near && options_.limits.delay.count() == 0) {
+    version->use_near(near_);
   }
   return version;
 }
@@ -237,9 +276,11 @@ void Engine::unload(const std::string& name, const std::string& label) {
   std::erase_if(model.aliases, [&](const auto& alias) { return version_of(model, alias.second) == nullptr; });
 }
 
-void Engine::set_weights(const std::string& name, const std::map<std::string, double>& weights) {
+void Engine::set_weights(const std::string& name, const std::map<std::string, double>& weights,
+                         std::optional<std::chrono::milliseconds> lease) {
   const std::lock_guard lock(mutex_);
   ServedModel& model = find(name);
+  end_lease_when_over(model);
   std::map<std::string, double> by_label;
   double total = 0;
   for (const auto& [version, weight] : weights) {
@@ -252,11 +293,16 @@ void Engine::set_weights(const std::string& name, const std::map<std::string, do
   if (total <= 0) {
     throw UsageError("weights: one of them must be more than 0");
   }
-  for (ServedModel::Version& each : model.versions) {
-    const auto found = by_label.find(each.version->label());
-    each.weight = found == by_label.end() ? 0 : found->second;
+  std::map<std::string, double> before;
+  for (const ServedModel::Version& each : model.versions) {
+    before[each.version->label()] = each.weight;
   }
-  forget_balances(model);
+  give_weights(model, by_label);
+  if (!lease) {
+    model.lease.reset();
+  } else {
+    model.lease = {std::chrono::steady_clock::now() + *lease, model.lease ? model.lease->before : before};
+  }
 }
 
 void Engine::set_alias(const std::string& name, const std::string& alias, const std::string& label) {
@@ -277,17 +323,19 @@ std::shared_ptr<const ModelVersion> Engine::pick(const std::string& name, const 
     return nullptr;
   }
   ServedModel& model = name.empty() ? state_.models.front() : find(name);
+  end_lease_when_over(model);
   return version.empty() ? next_by_weight(model) : named_version(model, version).version;
 }
 
 std::shared_ptr<const ModelVersion> Engine::current() const {
   const std::lock_guard lock(mutex_);
-  return state_.models.empty() ? nullptr : state_.models.front().main();
+  return state_.models.empty() ? nullptr : main_now(state_.models.front());
 }
 
 EngineState Engine::state() const {
   const std::lock_guard lock(mutex_);
   EngineState state = state_;
+  std::for_each(state.models.begin(), state.models.end(), end_lease_when_over);
   state.current = state.models.empty() ? nullptr : state.models.front().main();
   return state;
 }

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,9 +46,15 @@ struct ServedModel {
     double weight = 0;   // its share of what names no version, relative to the others
     double balance = 0;  // of the sharing out: what it is owed
   };
+  // Weights that hold until somebody fails to renew them in time.
+  struct Lease {
+    std::chrono::steady_clock::time_point until;
+    std::map<std::string, double> before;  // the weights that come back then, by label
+  };
   std::string name;
   std::vector<Version> versions;               // in the order of their loading
   std::map<std::string, std::string> aliases;  // name → label; "latest" is always the one loaded last
+  std::optional<Lease> lease;
 
   // The one with the largest weight, the latest of equals.
   const std::shared_ptr<const ModelVersion>& main() const;
@@ -71,11 +78,9 @@ const char* phase_name(LoadAttempt::Phase phase);
 struct EngineOptions {
   unsigned threads = 1;     // that compute, for all models together
   BatchLimits limits = {};  // of every version; never more instances than threads
-  // How long the largest batch of a version may take that is computed where requests are read, where changing
-  // threads twice would cost more than its forward call keeps others waiting: for a request that comes by
-  // itself, and for all (see Batcher::Near).
-  std::chrono::microseconds near_when_alone{20'000};
-  std::chrono::microseconds near_always{1'000};
+  // How long the largest batch of a version may take that is computed where requests are read, and so keeps
+  // others from being read (see Batcher::use_near).
+  std::chrono::microseconds longest_near{20'000};
 };
 
 // Holds the models that answer, each in one or several versions. A new version is loaded and warmed up beside
@@ -102,9 +107,11 @@ class Engine {
   // Throws UnknownModel.
   void unload(const std::string& model, const std::string& label);
 
-  // How what names no version is shared out: a weight, from 0, for each label; others get none. Throws
-  // UnknownModel, and UsageError when no weight is more than 0.
-  void set_weights(const std::string& model, const std::map<std::string, double>& weights);
+  // How what names no version is shared out: a weight, from 0, for each label; others get none. With a
+  // `lease` it is so for that long, unless it is set again meanwhile; then what was before the first lease
+  // comes back. Throws UnknownModel, and UsageError when no weight is more than 0.
+  void set_weights(const std::string& model, const std::map<std::string, double>& weights,
+                   std::optional<std::chrono::milliseconds> lease = std::nullopt);
 
   // A movable name for a loaded version. Throws UnknownModel, and UsageError for "latest".
   void set_alias(const std::string& model, const std::string& alias, const std::string& label);

@@ -34,7 +34,7 @@ class ModelVersion {
   std::chrono::nanoseconds warm_up();
 
   // See Batcher::use_near.
-  void use_near(Executor& near, Batcher::Near when) { batcher_->use_near(near, when); }
+  void use_near(Executor& near) { batcher_->use_near(near); }
 
   // See Batcher::submit.
   void submit(InferenceTask task) const { batcher_->submit(std::move(task)); }

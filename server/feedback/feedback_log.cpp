@@ -91,19 +91,36 @@ void FeedbackLog::take_over() {
   }
 }
 
-bool FeedbackLog::append(const Feedback& feedback) {
-  const Digest identity = identity_of(feedback);
-  const std::string line = line_of(feedback);
+std::vector<FeedbackLog::Outcome> FeedbackLog::append(std::span<const Feedback> all) {
+  std::vector<Outcome> outcomes;
+  std::set<Digest> added;
+  std::string lines;
   const std::lock_guard lock(mutex_);
-  if (known_.contains(identity)) {
-    return false;
+  for (const Feedback& feedback : all) {
+    const Digest identity = identity_of(feedback);
+    const std::string line = line_of(feedback);
+    if (known_.contains(identity) || added.contains(identity)) {
+      outcomes.push_back(Outcome::known);
+    } else if (known_.size() + added.size() >= limits_.entries ||
+               bytes_ + lines.size() + line.size() > limits_.bytes) {
+      outcomes.push_back(Outcome::full);
+    } else {
+      outcomes.push_back(Outcome::stored);
+      added.insert(identity);
+      lines += line;
+    }
   }
-  if (known_.size() >= limits_.entries || bytes_ + line.size() > limits_.bytes) {
-    throw FeedbackFull(fmt::format("{} examples of feedback are kept, and no more", known_.size()),
-                       "export them, and start with another folder");
+  if (!lines.empty()) {
+    write(lines);
+    bytes_ += lines.size();
+    known_.merge(added);
   }
+  return outcomes;
+}
+
+void FeedbackLog::write(const std::string& lines) {
   try {
-    write_all(file_.get(), line, path_.string());
+    write_all(file_.get(), lines, path_.string());
     if (::fdatasync(file_.get()) != 0) {
       throw_errno("writing " + path_.string());
     }
@@ -114,9 +131,6 @@ bool FeedbackLog::append(const Feedback& feedback) {
     }
     throw;
   }
-  bytes_ += line.size();
-  known_.insert(identity);
-  return true;
 }
 
 std::vector<Feedback> FeedbackLog::read(const std::string& model) const {

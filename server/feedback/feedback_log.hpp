@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,12 +16,6 @@
 #include "pipeline/base/file.hpp"
 
 namespace mlpipe {
-
-// The log holds as much as it may.
-class FeedbackFull : public Error {
- public:
-  using Error::Error;
-};
 
 // An example and what it really is.
 struct Feedback {
@@ -44,8 +39,12 @@ class FeedbackLog {
   // Makes the folder. Throws Error when it cannot be written, is in use, or holds what is no log.
   FeedbackLog(const std::filesystem::path& folder, FeedbackLimits limits);
 
-  // False when it was there already. Throws FeedbackFull, and Error when it cannot be written.
-  bool append(const Feedback& feedback);
+  // known: it was there already; full: the log holds as much as it may.
+  enum class Outcome { stored, known, full };
+
+  // Returns once all of them are on disk, which one sync does, and what became of each. Throws Error when
+  // they cannot be written; then none of them is there.
+  std::vector<Outcome> append(std::span<const Feedback> all);
 
   // What was told of one model, in its order.
   std::vector<Feedback> read(const std::string& model) const;
@@ -54,6 +53,7 @@ class FeedbackLog {
 
  private:
   void take_over();
+  void write(const std::string& lines);
 
   std::filesystem::path path_;
   FeedbackLimits limits_;

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "server/filter/call_observer.hpp"
 #include "server/protocol/v2/service.hpp"
 
 namespace mlpipe {
@@ -22,6 +23,7 @@ struct GrpcOptions {
   // Whether a call with this authorization metadata is answered; empty: every call is. Health and reflection
   // are everyone's.
   std::function<bool(std::string_view authorization)> allow = {};
+  CallObserver* observer = nullptr;  // of all calls but health and reflection; outlives the server
   std::size_t memory_limit = std::size_t{512} << 20U;  // of all messages together, about
 };
 

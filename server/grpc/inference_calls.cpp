@@ -1,23 +1,52 @@
 #include "server/grpc/inference_calls.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <functional>
+#include <optional>
+#include <span>
 #include <stop_token>
+#include <variant>
 
 #include "server/grpc/messages.hpp"
 
 namespace mlpipe {
 namespace {
 
-// What is being handled, as a status.
-grpc::Status current_failure() {
+// What is being handled.
+Failure current_failure() {
   try {
     throw;
   } catch (const RequestError& failure) {
-    return status_of({failure.status(), failure.what()});
+    return {failure.status(), failure.what()};
   } catch (const std::exception& failure) {
-    return status_of({500, failure.what()});
+    return {500, failure.what()};
   }
+}
+
+// As gRPC wants the names of metadata.
+std::string in_lower_case(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char character) { return static_cast<char>(std::tolower(character)); });
+  return text;
+}
+
+std::string_view metadata_of(const grpc::CallbackServerContext& context, const char* name) {
+  const auto& metadata = context.client_metadata();
+  const auto found = metadata.find(name);
+  return found == metadata.end() ? std::string_view()
+                                 : std::string_view(found->second.data(), found->second.size());
+}
+
+// The status of a call that has ended so, after its observer was told; null where nobody watches.
+grpc::Status status_at_end(ObservedCall* observed, const std::optional<Failure>& failure,
+                           const google::protobuf::Message& response) {
+  grpc::Status status = failure ? status_of(*failure) : grpc::Status::OK;
+  if (observed != nullptr) {
+    observed->end({failure ? failure->status : 200, name_of(status.error_code()), status.error_message(),
+                   failure ? 0 : response.ByteSizeLong()});
+  }
+  return status;
 }
 
 void require_name(const std::string& name, const char* field) {
@@ -43,8 +72,8 @@ EngineClock::time_point deadline_of(const grpc::CallbackServerContext& context) 
 class InferReactor : public grpc::ServerUnaryReactor {
  public:
   InferReactor(InferenceCalls& calls, const inference::ModelInferRequest& request,
-               inference::ModelInferResponse& response)
-      : calls_(calls), request_(request), response_(response) {
+               inference::ModelInferResponse& response, std::unique_ptr<ObservedCall> observed)
+      : calls_(calls), request_(request), response_(response), observed_(std::move(observed)) {
     calls_.begin_inference();
   }
   InferReactor(const InferReactor&) = delete;
@@ -52,49 +81,69 @@ class InferReactor : public grpc::ServerUnaryReactor {
   ~InferReactor() override { calls_.end_inference(); }
 
   void start(const grpc::CallbackServerContext& context) {
+    try {
+      calls_.require_allowed(context);
+      require_name(request_.model_name(), "model_name");
+    } catch (...) {
+      finish(current_failure());
+      return;
+    }
     calls_.service_.infer(
         request_.model_name(), request_.model_version(),
         [this](const Model&) { return read_message(request_); },
-        {deadline_of(context), cancelled_.get_token()},
-        [this](const InferResult& result) { Finish(written(result)); });
+        {deadline_of(context), cancelled_.get_token(),
+         [this](const ModelVersion& version, std::span<const float> rows, std::size_t count) {
+           if (observed_) {
+             observed_->asked(version.model().name, version.label(), rows, count);
+           }
+         }},
+        [this](const InferResult& result) { finish(written(result)); });
   }
 
   void OnCancel() override { cancelled_.request_stop(); }
   void OnDone() override { delete this; }
 
  private:
-  grpc::Status written(const InferResult& result) {
+  // Why there is no answer, if there is none.
+  std::optional<Failure> written(const InferResult& result) {
     if (const auto* failure = std::get_if<Failure>(&result)) {
-      return status_of(*failure);
+      return *failure;
     }
     try {
       write_message(std::get<InferAnswer>(result), request_.raw_input_contents_size() > 0, response_);
-      return grpc::Status::OK;
+      return std::nullopt;
     } catch (...) {
       return current_failure();
     }
   }
 
+  void finish(const std::optional<Failure>& failure) {
+    Finish(status_at_end(observed_.get(), failure, response_));
+  }
+
   InferenceCalls& calls_;
   const inference::ModelInferRequest& request_;
   inference::ModelInferResponse& response_;
+  std::unique_ptr<ObservedCall> observed_;
   std::stop_source cancelled_;
 };
 
 InferenceCalls::Reactor* InferenceCalls::ServerLive(Context* context, const inference::ServerLiveRequest*,
                                                     inference::ServerLiveResponse* response) {
-  return answer(*context, [&] { response->set_live(true); });
+  return answer(*context, "/inference.GRPCInferenceService/ServerLive", *response,
+                [&] { response->set_live(true); });
 }
 
 InferenceCalls::Reactor* InferenceCalls::ServerReady(Context* context, const inference::ServerReadyRequest*,
                                                      inference::ServerReadyResponse* response) {
-  return answer(*context, [&] { response->set_ready(service_.is_ready()); });
+  return answer(*context, "/inference.GRPCInferenceService/ServerReady", *response,
+                [&] { response->set_ready(service_.is_ready()); });
 }
 
 InferenceCalls::Reactor* InferenceCalls::ModelReady(Context* context,
                                                     const inference::ModelReadyRequest* request,
                                                     inference::ModelReadyResponse* response) {
-  return answer(*context, [&] {
+  return answer(*context, "/inference.GRPCInferenceService/ModelReady", *response, [&] {
     require_name(request->name(), "name");
     try {
       response->set_ready(service_.is_ready(request->name(), request->version()));
@@ -107,7 +156,7 @@ InferenceCalls::Reactor* InferenceCalls::ModelReady(Context* context,
 InferenceCalls::Reactor* InferenceCalls::ServerMetadata(Context* context,
                                                         const inference::ServerMetadataRequest*,
                                                         inference::ServerMetadataResponse* response) {
-  return answer(*context, [&] {
+  return answer(*context, "/inference.GRPCInferenceService/ServerMetadata", *response, [&] {
     const ServerDescription server = service_.describe_server();
     response->set_name(server.name);
     response->set_version(server.version);
@@ -119,7 +168,7 @@ InferenceCalls::Reactor* InferenceCalls::ServerMetadata(Context* context,
 InferenceCalls::Reactor* InferenceCalls::ModelMetadata(Context* context,
                                                        const inference::ModelMetadataRequest* request,
                                                        inference::ModelMetadataResponse* response) {
-  return answer(*context, [&] {
+  return answer(*context, "/inference.GRPCInferenceService/ModelMetadata", *response, [&] {
     require_name(request->name(), "name");
     write_message(service_.describe_model(request->name(), request->version()), *response);
   });
@@ -128,15 +177,8 @@ InferenceCalls::Reactor* InferenceCalls::ModelMetadata(Context* context,
 InferenceCalls::Reactor* InferenceCalls::ModelInfer(Context* context,
                                                     const inference::ModelInferRequest* request,
                                                     inference::ModelInferResponse* response) {
-  try {
-    require_allowed(*context);
-    require_name(request->model_name(), "model_name");
-  } catch (...) {
-    Reactor* refused = context->DefaultReactor();
-    refused->Finish(current_failure());
-    return refused;
-  }
-  auto* reactor = new InferReactor(*this, *request, *response);
+  auto* reactor = new InferReactor(*this, *request, *response,
+                                   observe(*context, "/inference.GRPCInferenceService/ModelInfer"));
   reactor->start(*context);
   return reactor;
 }
@@ -144,19 +186,36 @@ InferenceCalls::Reactor* InferenceCalls::ModelInfer(Context* context,
 InferenceCalls::Reactor* InferenceCalls::ModelStatistics(Context* context,
                                                          const inference::ModelStatisticsRequest* request,
                                                          inference::ModelStatisticsResponse* response) {
-  return answer(*context,
+  return answer(*context, "/inference.GRPCInferenceService/ModelStatistics", *response,
                 [&] { write_message(service_.statistics(request->name(), request->version()), *response); });
 }
 
-InferenceCalls::Reactor* InferenceCalls::answer(Context& context, const std::function<void()>& write) const {
-  Reactor* reactor = context.DefaultReactor();
+std::unique_ptr<ObservedCall> InferenceCalls::observe(Context& context, std::string_view method) const {
+  if (observer_ == nullptr) {
+    return nullptr;
+  }
+  std::unique_ptr<ObservedCall> observed =
+      observer_->begin(method, {metadata_of(context, "x-request-id"), metadata_of(context, "traceparent"),
+                                metadata_of(context, "tracestate")});
+  for (const Header& header : observed->headers()) {
+    context.AddInitialMetadata(in_lower_case(header.name), header.value);
+  }
+  return observed;
+}
+
+InferenceCalls::Reactor* InferenceCalls::answer(Context& context, std::string_view method,
+                                                google::protobuf::Message& response,
+                                                const std::function<void()>& write) const {
+  const std::unique_ptr<ObservedCall> observed = observe(context, method);
+  std::optional<Failure> failure;
   try {
     require_allowed(context);
     write();
-    reactor->Finish(grpc::Status::OK);
   } catch (...) {
-    reactor->Finish(current_failure());
+    failure = current_failure();
   }
+  Reactor* reactor = context.DefaultReactor();
+  reactor->Finish(status_at_end(observed.get(), failure, response));
   return reactor;
 }
 
@@ -164,10 +223,7 @@ void InferenceCalls::require_allowed(const Context& context) const {
   if (!allow_) {
     return;
   }
-  const auto& metadata = context.client_metadata();
-  const auto given = metadata.find("authorization");
-  if (!allow_(given == metadata.end() ? std::string_view()
-                                      : std::string_view(given->second.data(), given->second.size()))) {
+  if (!allow_(metadata_of(context, "authorization"))) {
     throw RequestError(401, "authorization: it is missing or wrong");
   }
 }

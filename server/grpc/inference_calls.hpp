@@ -6,10 +6,13 @@
 #include <condition_variable>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string_view>
 #include <utility>
 
+#include "server/filter/call_observer.hpp"
+#include "server/grpc/arena_messages.hpp"
 #include "server/protocol/v2/service.hpp"
 
 namespace mlpipe {
@@ -18,9 +21,12 @@ namespace mlpipe {
 // whatever thread computes them; a call that is cancelled takes its request out of the queue.
 class InferenceCalls : public inference::GRPCInferenceService::CallbackService {
  public:
-  // `allow` as in GrpcOptions.
-  InferenceCalls(InferenceService& service, std::function<bool(std::string_view authorization)> allow)
-      : service_(service), allow_(std::move(allow)) {}
+  // `allow` and `observer` as in GrpcOptions.
+  InferenceCalls(InferenceService& service, std::function<bool(std::string_view authorization)> allow,
+                 CallObserver* observer)
+      : service_(service), allow_(std::move(allow)), observer_(observer) {
+    SetMessageAllocatorFor_ModelInfer(&messages_);
+  }
 
   // Returns once no inference is under way, or at the deadline.
   void wait_until_idle(std::chrono::system_clock::time_point deadline);
@@ -49,11 +55,16 @@ class InferenceCalls : public inference::GRPCInferenceService::CallbackService {
 
   // Throws what it is refused with, if it is.
   void require_allowed(const Context& context) const;
+  // Null when nobody watches.
+  std::unique_ptr<ObservedCall> observe(Context& context, std::string_view method) const;
   // Answers at once; what is thrown becomes the status.
-  Reactor* answer(Context& context, const std::function<void()>& write) const;
+  Reactor* answer(Context& context, std::string_view method, google::protobuf::Message& response,
+                  const std::function<void()>& write) const;
 
   InferenceService& service_;
   std::function<bool(std::string_view authorization)> allow_;
+  CallObserver* observer_;
+  ArenaMessages messages_;
   std::mutex mutex_;
   std::condition_variable idle_;
   std::size_t under_way_ = 0;

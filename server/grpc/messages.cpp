@@ -237,4 +237,14 @@ grpc::Status status_of(const Failure& failure) {
   return {code(), failure.message};
 }
 
+std::string_view name_of(grpc::StatusCode code) {
+  static constexpr std::array<std::string_view, 17> names = {
+      "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+      "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+      "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
+      "DATA_LOSS", "UNAUTHENTICATED"};
+  const auto place = static_cast<std::size_t>(code);
+  return place < names.size() ? names[place] : "UNKNOWN";
+}
+
 }  // namespace mlpipe

@@ -21,4 +21,7 @@ void write_message(const std::vector<VersionStatistics>& statistics,
 
 grpc::Status status_of(const Failure& failure);
 
+// As the specification of gRPC spells it: "NOT_FOUND".
+std::string_view name_of(grpc::StatusCode code);
+
 }  // namespace mlpipe

@@ -7,8 +7,8 @@
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
+#include <boost/beast/core/string.hpp>
 #include <boost/beast/http/write.hpp>
-#include <cerrno>
 #include <iterator>
 #include <string_view>
 #include <utility>
@@ -30,6 +30,13 @@ constexpr std::chrono::milliseconds parting_time{250};
 // How long what a client still sends is read and dropped after it was refused: closing at once would reset
 // the connection and take the answer with it.
 constexpr std::chrono::milliseconds closing_time{5'000};
+
+// Whether the answer sends the client away for a while.
+bool asks_to_try_later(const Response& response) {
+  return response.status == 503 &&
+         std::any_of(response.headers.begin(), response.headers.end(),
+                     [](const Header& header) { return boost::beast::iequals(header.name, "Retry-After"); });
+}
 
 std::string text_of(boost::beast::string_view view) {
   return {view.data(), view.size()};
@@ -117,9 +124,6 @@ void Connection::begin_request() {
   enter(received_.size() == 0 ? Phase::idle : Phase::receiving);
   hold(0);
   header_seen_ = false;
-  if (received_.size() == 0 && received_.capacity() > first_read_bytes) {
-    received_.shrink_to_fit();
-  }
   parser_.emplace();
   parser_->header_limit(static_cast<std::uint32_t>(scope_.limits.header_bytes));
   parser_->body_limit(scope_.limits.body_bytes);
@@ -157,20 +161,56 @@ void Connection::parse_received() {
 }
 
 void Connection::receive() {
-  const std::size_t most = header_seen_ ? read_bytes : first_read_bytes;
+  if (client_left_) {
+    end();
+  } else if (!reading_) {
+    read(header_seen_ ? read_bytes : first_read_bytes);
+  }
+}
+
+void Connection::read(std::size_t most) {
+  if (received_.size() == 0 && received_.capacity() > most) {
+    received_.shrink_to_fit();
+  }
+  reading_ = true;
   stream_.async_read_some(received_.prepare(most), then([this](error_code error, std::size_t count) {
+                            reading_ = false;
                             received_.commit(count);
-                            if (error == asio::error::operation_aborted && phase_ == Phase::receiving) {
-                              refuse(408, "request: it took too long to arrive");
-                            } else if (error) {
-                              end();
-                            } else {
-                              if (phase_ == Phase::idle) {
-                                enter(Phase::receiving);
-                              }
-                              parse_received();
-                            }
+                            received(error);
                           }));
+}
+
+void Connection::received(error_code error) {
+  switch (phase_) {
+    case Phase::idle:
+    case Phase::receiving:
+      if (error == asio::error::operation_aborted && phase_ == Phase::receiving) {
+        refuse(408, "request: it took too long to arrive");
+      } else if (error) {
+        end();
+      } else {
+        if (phase_ == Phase::idle) {
+          enter(Phase::receiving);
+        }
+        parse_received();
+      }
+      break;
+    case Phase::answering:
+    case Phase::sending:
+    case Phase::held_off:
+      client_left_ = static_cast<bool>(error);
+      if (client_left_) {
+        cancel_request();
+      }
+      break;
+    case Phase::closing:
+      if (error) {
+        end();
+      } else if (sending_ended_) {
+        drop_what_comes();
+      }
+      break;
+  }
 }
 
 void Connection::answer() {
@@ -181,6 +221,7 @@ void Connection::answer() {
   Request request = request_from(parser_->release());
   cancellation_.emplace();
   request.cancelled = cancellation_->get_token();
+  request.record = record_ = std::make_shared<RequestRecord>();
   const std::uint64_t number = ++request_number_;
   const Respond respond = [self = shared_from_this(), number, version, keep_alive,
                            head_only](Response response) {
@@ -197,27 +238,19 @@ void Connection::answer() {
   try {
     scope_.handler.answer(std::move(request), respond);
   } catch (const std::exception& failure) {
-    respond(scope_.handler.refuse(500, failure.what()));
+    respond(scope_.handler.refuse(500, failure.what(), record_.get()));
   }
   if (phase_ == Phase::answering) {
-    watch_for_the_clients_end();
+    read_ahead();
   }
 }
 
-// A client that hangs up while it is being answered ends its request; one that sends its next request early
-// is looked at no further.
-void Connection::watch_for_the_clients_end() {
-  const auto look = [this](error_code error, std::size_t) {
-    char next = 0;
-    if (phase_ != Phase::answering || error) {
-      return;
-    }
-    const ssize_t peeked = ::recv(stream_.socket().native_handle(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (peeked == 0 || (peeked < 0 && errno != EAGAIN && errno != EINTR)) {
-      cancel_request();
-    }
-  };
-  stream_.socket().async_wait(TransportSocket::wait_read, then(look));
+// Begins to read the next request while this one is being answered: a client that hangs up meanwhile ends its
+// request. Of one that sends its next request early no more than the first piece is read.
+void Connection::read_ahead() {
+  if (received_.size() == 0 && !reading_) {
+    read(first_read_bytes);
+  }
 }
 
 // Nobody has to wait for an answer longer than the limit, whatever becomes of it.
@@ -228,12 +261,14 @@ void Connection::give_up() {
 
 void Connection::refuse(int status, const std::string& why) {
   constexpr unsigned http_1_1 = 11;
-  send(scope_.handler.refuse(status, why), http_1_1, false, false);
+  send(scope_.handler.refuse(status, why, record_.get()), http_1_1, false, false);
 }
 
 void Connection::send(Response response, unsigned version, bool keep_alive, bool head_only) {
   hold(0);  // the request is no longer held
+  record_ = nullptr;
   enter(Phase::sending);
+  const bool try_later = asks_to_try_later(response);
   message_ = Message(static_cast<http::status>(response.status), version);
   for (const Header& header : response.headers) {
     message_.insert(header.name, header.value);
@@ -246,15 +281,26 @@ void Connection::send(Response response, unsigned version, bool keep_alive, bool
   if (!head_only) {
     message_.body() = std::move(response.body);
   }
-  http::async_write(stream_, message_, then([this, keep_alive](error_code error, std::size_t) {
+  http::async_write(stream_, message_, then([this, keep_alive, try_later](error_code error, std::size_t) {
                       if (error) {
                         end();
+                      } else if (keep_alive && try_later) {
+                        enter(Phase::held_off);
+                        scope_.hold_off(shared_from_this());
                       } else if (keep_alive) {
                         begin_request();
                       } else {
                         part();
                       }
                     }));
+}
+
+void Connection::go_on() {
+  asio::post(stream_.get_executor(), [next = then([this](error_code, std::size_t) {
+                                        if (phase_ == Phase::held_off) {
+                                          begin_request();
+                                        }
+                                      })] { next({}); });
 }
 
 // Says that no more will come, and waits until the client has read it.
@@ -269,12 +315,16 @@ void Connection::part() {
 }
 
 void Connection::end_sending() {
+  sending_ended_ = true;
   error_code error;
   stream_.socket().shutdown(TransportSocket::shutdown_send, error);
   error ? end() : drop_what_comes();
 }
 
 void Connection::drop_what_comes() {
+  if (reading_) {
+    return;  // which goes on here
+  }
   received_.clear();
   stream_.socket().async_read_some(received_.prepare(read_bytes), then([this](error_code error, std::size_t) {
                                      error ? end() : drop_what_comes();
@@ -311,9 +361,11 @@ std::chrono::milliseconds Connection::limit_of(Phase phase) const {
     case Phase::closing:
       return scope_.stopping ? parting_time : closing_time;
     case Phase::answering:
+      return scope_.limits.answering;
+    case Phase::held_off:
       break;
   }
-  return scope_.limits.answering;
+  return std::chrono::hours(24);  // whoever holds it off lets it go on
 }
 
 bool Connection::is_overdue() const {

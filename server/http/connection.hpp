@@ -21,17 +21,22 @@ namespace mlpipe {
 
 using TransportClock = std::chrono::steady_clock;
 
+class Connection;
+
 // What all connections of a server share. It outlives them.
 struct ConnectionScope {
   HttpHandler handler;
   HttpLimits limits;
+  // Takes a connection whose client was told to try again later, until it may go on.
+  std::function<void(std::shared_ptr<Connection>)> hold_off;
   std::atomic<bool> stopping{false};
   std::atomic<TransportClock::rep> stopped_at{0};
   std::atomic<std::size_t> buffered{0};  // bytes of all bodies that are held now
 };
 
 // One connection: a request is read, answered, the answer sent, and then the next one, each step an
-// asynchronous operation on the socket's strand, which keeps the connection alive. Made by make_shared.
+// asynchronous operation on the socket's strand, which keeps the connection alive. While a request is
+// answered and sent, the beginning of the next one may be read already. Made by make_shared.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   // on_end is called once, when the socket has been closed. Without `tls` the connection is not encrypted.
@@ -45,6 +50,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void serve();
   void turn_away(int status, const std::string& why);
 
+  // Ends the time for which it was held off; from any thread.
+  void go_on();
+
   // For the one thread that is left.
   void cancel_request() {
     if (cancellation_) {
@@ -57,14 +65,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
  private:
   using Message = boost::beast::http::response<boost::beast::http::string_body>;
-  enum class Phase { idle, receiving, answering, sending, closing };
+  enum class Phase { idle, receiving, answering, sending, held_off, closing };
 
   void await_handshake();
   void begin_request();
   void parse_received();
   void receive();
+  void read(std::size_t most);
+  void received(boost::system::error_code error);
   void answer();
-  void watch_for_the_clients_end();
+  void read_ahead();
   void give_up();
   void refuse(int status, const std::string& why);
   void send(Response response, unsigned version, bool keep_alive, bool head_only);
@@ -87,7 +97,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::beast::flat_buffer received_;
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
   bool header_seen_ = false;
+  bool reading_ = false;                          // into received_, which must stay where it is then
+  bool client_left_ = false;                      // nothing more will come
+  bool sending_ended_ = false;                    // so that what still comes may be dropped
   std::optional<std::stop_source> cancellation_;  // of the request that is being answered
+  std::shared_ptr<RequestRecord> record_;         // of that request; null while none is being answered
   std::uint64_t request_number_ = 0;              // so that an answer that comes too late answers no other
   Message message_;
   std::size_t held_ = 0;

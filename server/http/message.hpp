@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <span>
@@ -15,13 +17,26 @@ struct Header {
   std::string value;
 };
 
+// The trace that a client says its request belongs to (W3C Trace Context); no id: it says nothing of one.
+struct RequestTrace {
+  std::string id;
+  std::string span;    // the server's own
+  std::string parent;  // the client's
+  std::string flags;
+  std::string state;
+};
+
 // What is said of a request in the log. Who knows something puts it in before the request is answered, and
 // never from two threads at once.
 struct RequestRecord {
   std::string id;
+  std::string method;
   std::string route;  // the route's pattern, never what the client sent
   std::string model;
   std::string version;
+  RequestTrace trace;
+  std::chrono::steady_clock::time_point arrived = std::chrono::steady_clock::now();
+  std::atomic<bool> is_answered{false};  // by whomever: what else answers it reaches nobody
 };
 
 // Takes the one example that a request brought, raw, and who answers it, for as long as feedback may come to

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "server/http/connection.hpp"
+#include "server/http/hold_off.hpp"
 
 namespace mlpipe {
 namespace {
@@ -24,6 +25,7 @@ using std::chrono::milliseconds;
 using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, TransportStrand>;
 using Timer = asio::basic_waitable_timer<TransportClock, asio::wait_traits<TransportClock>, TransportStrand>;
 
+constexpr int most_accepted_at_a_time = 64;
 constexpr milliseconds accept_pause{50};  // when there are no descriptors or no memory for a connection
 constexpr milliseconds longest_sweep_pause{500};
 constexpr milliseconds sweep_pause_when_stopping{20};
@@ -43,12 +45,14 @@ struct HttpServer::Implementation {
   Implementation(FileDescriptor listening_socket, HttpHandler handler, HttpLimits limits, unsigned threads,
                  std::shared_ptr<const Current<TlsContext>> wanted_tls)
       : tls(std::move(wanted_tls)),
-        scope{std::move(handler), limits},
+        scope{std::move(handler), limits, nullptr},
         io(static_cast<int>(threads)),
         strand(asio::make_strand(io)),
         acceptor(strand),
         accept_timer(strand),
-        sweep_timer(strand) {
+        sweep_timer(strand),
+        hold_off(strand, limits.held_off) {
+    scope.hold_off = [this](std::shared_ptr<Connection> connection) { hold_off.add(std::move(connection)); };
     const asio::ip::tcp protocol = protocol_of(listening_socket);
     acceptor.assign(protocol, listening_socket.release());
     acceptor.non_blocking(true);
@@ -76,6 +80,7 @@ struct HttpServer::Implementation {
     acceptor.async_accept(asio::make_strand(io), [this](error_code error, TransportSocket socket) {
       if (!error) {
         start(std::move(socket));
+        accept_more();
       }
       if (!error || error == asio::error::operation_aborted || error == asio::error::connection_aborted) {
         accept_next();
@@ -86,16 +91,28 @@ struct HttpServer::Implementation {
     });
   }
 
+  // One connection for each round of what the others have ready would let the kernel's queue overflow.
+  void accept_more() {
+    for (int i = 0; i < most_accepted_at_a_time && accept_one(); ++i) {
+    }
+  }
+
+  // Whether one waited.
+  bool accept_one() {
+    error_code error;
+    TransportSocket socket(asio::make_strand(io));
+    acceptor.accept(socket, error);
+    if (!error) {
+      start(std::move(socket));
+    }
+    return !error;
+  }
+
   // Who was let in by the kernel before the stop is served too.
   void accept_the_rest() {
-    error_code error;
-    while (!error) {
-      TransportSocket socket(asio::make_strand(io));
-      acceptor.accept(socket, error);
-      if (!error) {
-        start(std::move(socket));
-      }
+    while (accept_one()) {
     }
+    error_code error;
     acceptor.close(error);
     const std::lock_guard lock(mutex);
     accepting = false;
@@ -156,6 +173,7 @@ struct HttpServer::Implementation {
       acceptor.cancel(ignored);
       accept_timer.cancel();
       sweep_timer.cancel();
+      hold_off.release();
     });
     {
       std::unique_lock lock(mutex);
@@ -184,6 +202,7 @@ struct HttpServer::Implementation {
   Acceptor acceptor;
   Timer accept_timer;
   Timer sweep_timer;
+  HoldOff hold_off;
   std::vector<std::jthread> workers;  // last: they end first
 };
 

@@ -17,6 +17,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr int longest_lease = 86'400;  // seconds
+
 Response respond(const Json& document, int status = 200) {
   return {status, "application/json", document.dump(-1, ' ', false, Json::error_handler_t::replace)};
 }
@@ -121,7 +123,7 @@ Response changed_model(Engine& engine, const std::string& name, const char* what
 Response set_weights(Engine& engine, const Request& request) {
   require_json_type(request);
   const JsonBody body(request);
-  const auto fields = JsonBody::fields(body.object(), "", {"model", "weights"});
+  const auto fields = JsonBody::fields(body.object(), "", {"model", "weights", "lease"});
   const std::string model = required_text(fields[0], "model");
   simdjson::dom::object given;
   if (!fields[1] || fields[1]->get(given) != simdjson::SUCCESS) {
@@ -137,7 +139,15 @@ Response set_weights(Engine& engine, const Request& request) {
       throw RequestError(400, fmt::format("weights.{}: it is given twice", printable(each.key)));
     }
   }
-  return changed_model(engine, model, "weights", [&] { engine.set_weights(model, weights); });
+  std::optional<std::chrono::milliseconds> lease;
+  if (fields[2]) {
+    double seconds = 0;
+    if (fields[2]->get(seconds) != simdjson::SUCCESS || seconds <= 0 || seconds > longest_lease) {
+      throw RequestError(400, fmt::format("lease: a number of seconds up to {} is expected", longest_lease));
+    }
+    lease = std::chrono::milliseconds(static_cast<long>(seconds * 1000));
+  }
+  return changed_model(engine, model, "weights", [&] { engine.set_weights(model, weights, lease); });
 }
 
 Response set_alias(Engine& engine, const Request& request) {

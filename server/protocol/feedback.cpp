@@ -117,13 +117,26 @@ Feedback read_feedback(const Engine& engine, const RecentExamples& recent, const
   return feedback;
 }
 
-Response take_feedback(const Engine& engine, const FeedbackDesk& desk, const Request& request) {
-  const Feedback feedback = read_feedback(engine, *desk.recent, request);
-  try {
-    const bool stored = desk.log->append(feedback);
-    return {200, "application/json", stored ? R"({"stored":true})" : R"({"stored":false})"};
-  } catch (const FeedbackFull& full) {
-    return error_response(507, fmt::format("{}: {}", full.what(), full.hint()));
+Response answer_of(FeedbackLog::Outcome outcome, const FeedbackLog& log) {
+  if (outcome == FeedbackLog::Outcome::full) {
+    return error_response(507, fmt::format("{} examples of feedback are kept, and no more: export them, and "
+                                           "start with another folder",
+                                           log.entries()));
+  }
+  const bool stored = outcome == FeedbackLog::Outcome::stored;
+  return {200, "application/json", stored ? R"({"stored":true})" : R"({"stored":false})"};
+}
+
+// Answers once it is on disk.
+void take_feedback(const Engine& engine, const FeedbackDesk& desk, const Request& request,
+                   const Respond& respond) {
+  const bool taken = desk.writer->write(
+      read_feedback(engine, *desk.recent, request),
+      [log = desk.log, respond](const std::exception_ptr& failure, FeedbackLog::Outcome outcome) {
+        respond(failure ? response_to(failure, "/feedback") : answer_of(outcome, *log));
+      });
+  if (!taken) {
+    throw RequestError(503, "feedback: too much of it waits to be written, try again");
   }
 }
 
@@ -202,11 +215,12 @@ Response export_feedback(const Engine& engine, const FeedbackDesk& desk, const R
 }  // namespace
 
 std::vector<Route> feedback_routes(Engine& engine, FeedbackDesk desk) {
-  return {{"POST", "/feedback",
-           [&engine, desk = std::move(desk)](const Request& request, const PathValues&) {
-             return take_feedback(engine, desk, request);
-           },
-           operation::feedback}};
+  return {
+      {"POST", "/feedback",
+       [&engine, desk = std::move(desk)](const Request& request, const PathValues&, const Respond& respond) {
+         take_feedback(engine, desk, request, respond);
+       },
+       operation::feedback}};
 }
 
 std::vector<Route> feedback_export_routes(Engine& engine, FeedbackDesk desk) {

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <cstddef>
+#include <filesystem>
 #include <memory>
 #include <vector>
 
 #include "server/engine/engine.hpp"
 #include "server/feedback/feedback_log.hpp"
+#include "server/feedback/feedback_writer.hpp"
 #include "server/feedback/recent_examples.hpp"
 #include "server/protocol/router.hpp"
 
@@ -12,7 +15,13 @@ namespace mlpipe {
 
 // Where feedback goes, and what it may name.
 struct FeedbackDesk {
+  FeedbackDesk(const std::filesystem::path& folder, FeedbackLimits limits, std::size_t remembered_bytes)
+      : log(std::make_shared<FeedbackLog>(folder, limits)),
+        writer(std::make_shared<FeedbackWriter>(log)),
+        recent(std::make_shared<RecentExamples>(remembered_bytes)) {}
+
   std::shared_ptr<FeedbackLog> log;
+  std::shared_ptr<FeedbackWriter> writer;
   std::shared_ptr<RecentExamples> recent;
 };
 

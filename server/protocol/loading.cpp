@@ -11,6 +11,21 @@ namespace mlpipe {
 
 using Json = nlohmann::ordered_json;
 
+namespace {
+
+// [[seconds, requests that took up to that, and more than the class before], …] without empty classes.
+Json to_json(const Latencies& latencies) {
+  Json classes = Json::array();
+  for (std::size_t i = 0; i < Latencies::size; ++i) {
+    if (latencies.count(i) > 0) {
+      classes.push_back({Latencies::upper_bound(i), latencies.count(i)});
+    }
+  }
+  return classes;
+}
+
+}  // namespace
+
 Json describe_version(const ModelVersion& version) {
   const BatchCounts counts = version.counts();
   return {{"model", version.model().name},
@@ -21,6 +36,8 @@ Json describe_version(const ModelVersion& version) {
           {"loaded_at", format_time(version.loaded_at())},
           {"requests", counts.requests},
           {"failures", counts.failures},
+          {"errors", counts.errors},
+          {"latencies", to_json(counts.latencies)},
           {"examples", counts.examples}};
 }
 

@@ -126,49 +126,77 @@ void add_process(std::vector<MetricFamily>& families) {
 }  // namespace
 
 struct Metrics::Collected {
-  prometheus::Registry registry;
-  prometheus::Family<prometheus::Counter>& requests =
-      prometheus::BuildCounter()
-          .Name("mlpipe_http_requests_total")
-          .Help("Requests by the path's pattern and the status of the answer")
-          .Register(registry);
-  prometheus::Family<prometheus::Histogram>& durations =
-      prometheus::BuildHistogram()
-          .Name("mlpipe_http_request_duration_seconds")
-          .Help("From a request that has arrived whole to its answer")
-          .Register(registry);
+  // The requests of one protocol.
+  struct Requests {
+    prometheus::Family<prometheus::Counter>& counts;
+    prometheus::Family<prometheus::Histogram>& durations;
+    const char* target;  // the label that says what was asked for
+    const char* result;  // and the one that says how it ended
 
-  // The families look up by a map of texts; this remembers what they found.
-  struct Found {
-    prometheus::Counter* requests;
-    prometheus::Histogram* durations;
+    // The families look up by a map of texts; this remembers what they found.
+    struct Found {
+      prometheus::Counter* count;
+      prometheus::Histogram* durations;
+    };
+    std::mutex mutex = {};
+    std::map<std::pair<std::string, std::string>, Found> found = {};
+
+    void count(const std::string& asked, const std::string& ended, std::chrono::nanoseconds duration);
   };
-  std::mutex mutex;
-  std::map<std::pair<std::string, int>, Found> found;
+
+  prometheus::Family<prometheus::Counter>& counter(const char* name, const char* help) {
+    return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
+  }
+  prometheus::Family<prometheus::Histogram>& histogram(const char* name, const char* help) {
+    return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
+  }
+
+  prometheus::Registry registry;
+  Requests http{
+      counter("mlpipe_http_requests_total", "Requests by the path's pattern and the status of the answer"),
+      histogram("mlpipe_http_request_duration_seconds",
+                "From a request that has arrived whole to its answer"),
+      "path", "status"};
+  Requests grpc{
+      counter("mlpipe_grpc_requests_total", "Calls by their method and the code of the answer"),
+      histogram("mlpipe_grpc_request_duration_seconds", "From a call that has arrived whole to its answer"),
+      "method", "code"};
 };
+
+void Metrics::Collected::Requests::count(const std::string& asked, const std::string& ended,
+                                         std::chrono::nanoseconds duration) {
+  Found metrics{};
+  {
+    const std::lock_guard lock(mutex);
+    const auto [place, is_new] = found.try_emplace({asked, ended});
+    if (is_new) {
+      place->second = {&counts.Add({{target, asked}, {result, ended}}),
+                       &durations.Add({{target, asked}}, buckets)};
+    }
+    metrics = place->second;
+  }
+  metrics.count->Increment();
+  metrics.durations->Observe(std::chrono::duration<double>(duration).count());
+}
 
 Metrics::Metrics() : collected_(std::make_unique<Collected>()) {}
 Metrics::~Metrics() = default;
 
 void Metrics::count_request(const std::string& path, int status, std::chrono::nanoseconds duration) {
-  Collected::Found found{};
-  {
-    const std::lock_guard lock(collected_->mutex);
-    const auto [place, is_new] = collected_->found.try_emplace({path, status});
-    if (is_new) {
-      place->second = {&collected_->requests.Add({{"path", path}, {"status", std::to_string(status)}}),
-                       &collected_->durations.Add({{"path", path}}, buckets)};
-    }
-    found = place->second;
-  }
-  found.requests->Increment();
-  found.durations->Observe(std::chrono::duration<double>(duration).count());
+  collected_->http.count(path, std::to_string(status), duration);
+}
+
+void Metrics::count_call(const std::string& method, const std::string& code,
+                         std::chrono::nanoseconds duration) {
+  collected_->grpc.count(method, code, duration);
 }
 
 std::string Metrics::text(const EngineState& engine) const {
   std::vector<MetricFamily> families = collected_->registry.Collect();
   add(families, MetricType::Gauge, "mlpipe_http_requests_in_flight", "Requests that are being answered",
-      static_cast<double>(in_flight_));
+      static_cast<double>(http_in_flight_));
+  add(families, MetricType::Gauge, "mlpipe_grpc_requests_in_flight", "Calls that are being answered",
+      static_cast<double>(grpc_in_flight_));
   add_versions(families, engine.models);
   const char* loads = "mlpipe_model_loads_total";
   const char* loads_help = "Model versions that were loaded, by how it ended";

@@ -2,6 +2,11 @@
 #include <array>
 #include <cstddef>
 #include <iterator>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "server/page/page.hpp"
 #include "server/protocol/html.hpp"
@@ -9,6 +14,7 @@
 #include "server/protocol/json.hpp"
 #include "server/protocol/operations.hpp"
 #include "server/protocol/picture.hpp"
+#include "server/protocol/plain_numbers.hpp"
 #include "server/protocol/prediction.hpp"
 #include "server/protocol/routes.hpp"
 
@@ -24,14 +30,27 @@ void append_texts(JsonBuffer& out, const std::vector<std::string>& texts) {
   out.push_back(']');
 }
 
-InferenceCall read_prediction(const std::shared_ptr<const ModelVersion>& version, const Request& request) {
-  require_json_type(request);
-  const JsonBody body(request);
+Examples read_data(const Model& model, const std::string& text) {
+  const bool takes_numbers_alone =
+      std::all_of(model.columns.begin(), model.columns.end(),
+                  [](const Column& column) { return column.categories.empty(); });
+  if (takes_numbers_alone) {
+    if (std::optional<std::vector<float>> values = read_plain_numbers(text, "data", model.values())) {
+      require_indices(model, *values, "data");
+      return {std::move(*values), 1, false};
+    }
+  }
+  const JsonBody body{std::string_view(text)};
   const auto data = JsonBody::fields(body.object(), "", {"data"})[0];
   if (!data) {
     throw RequestError(400, R"(data: it is missing, send {"data": [numbers]})");
   }
-  Examples examples = read_examples(version->model(), *data, "data");
+  return read_examples(model, *data, "data");
+}
+
+InferenceCall read_prediction(const std::shared_ptr<const ModelVersion>& version, const Request& request) {
+  require_json_type(request);
+  Examples examples = read_data(version->model(), request.body);
   InferenceCall call;
   call.rows = std::move(examples.rows);
   call.count = examples.count;

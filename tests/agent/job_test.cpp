@@ -22,6 +22,21 @@ TEST(Job, IsReadAsItWasWritten) {
   job.listen = {{"http", "127.0.0.1", 8080}, {"admin", "::1", 0}};
   job.ready_file = "/some/ready";
   job.ready_timeout = 3s;
+  JobContainer& container = job.container.emplace();
+  container.engine_program = "/usr/bin/podman";
+  container.run = {EngineKind::podman,
+                   "sha256:3f",
+                   "name",
+                   {{"label", "value"}},
+                   {{"/from", "/to", true}},
+                   "7:8",
+                   true,
+                   true,
+                   1,
+                   2,
+                   3,
+                   {"0", "GPU-1"},
+                   {}};
   write_job(folder.path(), job);
   const Job read = read_job(folder.path());
   EXPECT_EQ(read.arguments, job.arguments);
@@ -34,6 +49,7 @@ TEST(Job, IsReadAsItWasWritten) {
   EXPECT_EQ(read.listen, job.listen);
   EXPECT_EQ(read.ready_file, job.ready_file);
   EXPECT_EQ(read.ready_timeout, job.ready_timeout);
+  EXPECT_EQ(read.container, job.container);
 }
 
 TEST(Job, IsRefusedWhenJsonCannotHoldIt) {
@@ -58,6 +74,8 @@ TEST(Ending, IsReadAsItWasWritten) {
   ending.timeout = 20ms;
   ending.cancelled = true;
   ending.failure = "because \xff";
+  ending.out_of_memory = true;
+  ending.memory_limit = std::uint64_t{1} << 50U;
   ending.started = std::chrono::system_clock::time_point(1234567us);
   ending.finished = ending.started + 5s;
   ending.peak_memory_bytes = std::uint64_t{1} << 40U;
@@ -68,6 +86,8 @@ TEST(Ending, IsReadAsItWasWritten) {
   EXPECT_TRUE(read.timed_out && read.cancelled);
   EXPECT_EQ(read.timeout, 20ms);
   EXPECT_EQ(read.failure, "because \xef\xbf\xbd");
+  EXPECT_TRUE(read.out_of_memory);
+  EXPECT_EQ(read.memory_limit, ending.memory_limit);
   EXPECT_EQ(read.started, ending.started);
   EXPECT_EQ(read.finished, ending.finished);
   EXPECT_EQ(read.peak_memory_bytes, ending.peak_memory_bytes);
@@ -82,6 +102,10 @@ TEST(Ending, IsDescribed) {
   ending.exit_code = -1;
   ending.signal = 9;
   EXPECT_EQ(describe(ending), "killed by signal 9 (Killed)");
+  ending.out_of_memory = true;
+  EXPECT_EQ(describe(ending), "out of memory: the machine had no more");
+  ending.memory_limit = std::uint64_t{512} << 20U;
+  EXPECT_EQ(describe(ending), "out of memory: it had 512.0 MiB");
   ending.timed_out = true;
   ending.timeout = 2s;
   EXPECT_EQ(describe(ending), "timed out after 2.0 s");

@@ -62,7 +62,7 @@ class OutlineTest : public testing::Test {
     snapshot.tools = tools_;
     Plan plan(spec, snapshot);
     finish(plan, failing);
-    write_outline(store_, key(), stamp, spec, plan, snapshot, watched, looked_at, nullptr);
+    write_outline(store_, key(), stamp, spec, plan, snapshot, watched, looked_at, {}, nullptr);
     let_settle();
   }
 
@@ -117,7 +117,7 @@ class OutlineTest : public testing::Test {
     finish(plan);
     if (part->outdated) {
       write_outline(store_, key(), stamp_of(key().file).value(), part->spec, plan, part->snapshot,
-                    part->watched, looked_at, &*outline);
+                    part->watched, looked_at, {}, &*outline);
     }
     let_settle();
     return next;

@@ -14,7 +14,10 @@ class KnownResults : public ResultSource {
     const auto found = by_key.find(key);
     return found == by_key.end() ? std::vector<Result>{} : found->second;
   }
-  bool has_lost(const Digest& key) const override { return lost.contains(key); }
+  std::string why_lost(const Digest& key) const override {
+    const auto found = lost.find(key);
+    return found == lost.end() ? "" : found->second;
+  }
   std::optional<Realization> last_realization(const std::string&, const std::string& step) const override {
     const auto found = last.find(step);
     return found == last.end() ? std::nullopt : std::optional(found->second);
@@ -40,7 +43,7 @@ class KnownResults : public ResultSource {
 
   std::map<Digest, std::vector<Result>> by_key;
   std::map<std::string, Realization> last;
-  std::set<Digest> lost;
+  std::map<Digest, std::string> lost;  // and why
 
  private:
   std::int64_t count_ = 0;

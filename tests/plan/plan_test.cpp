@@ -77,7 +77,7 @@ TEST_F(PlanTest, SaysWhyAStepRuns) {
             std::vector<std::string>{"in.txt renamed to renamed.txt"});
   EXPECT_EQ(reasons(snapshot(), {}, {{"a"}, std::nullopt}), std::vector<std::string>{"forced"});
   for (const auto& [key, results] : results_.by_key) {
-    results_.lost.insert(key);
+    results_.lost[key] = "the bytes of its result are gone from the store";
   }
   results_.by_key.clear();
   EXPECT_EQ(reasons(snapshot(), {}, {}),

@@ -190,26 +190,32 @@ TEST_F(Batches, OneThatFailsSpoilsItForNobodyElse) {
   EXPECT_EQ(batches->counts().failures, 2U);
 }
 
-TEST_F(Batches, OnlyOneThatComesByItselfIsComputedNear) {
-  const auto batches = batcher();
+TEST_F(Batches, NearWhatHasArrivedIsReadFirst) {
+  const auto batches = batcher({1024, 4, 0us, 1});
   ByHand near;
-  batches->use_near(near, Batcher::Near::when_alone);
-  std::vector<Answer> answers(5);
-  batches->submit(task({1}, answers[0]));
-  EXPECT_EQ(near.waiting(), 1U);
-  batches->submit(task({2}, answers[1]));
+  batches->use_near(near);
+  std::vector<Answer> answers(9);
+  const auto submit = [&](std::size_t index) { batches->submit(task({1}, answers[index])); };
+  submit(0);
+  near.run_one();
+  EXPECT_EQ(doubling_.sizes, std::vector<std::size_t>{1}) << "no other came, so it waits for none";
+  submit(1);
+  submit(2);
+  near.run_one();  // one has come since: perhaps there are more
+  submit(3);
+  near.run_one();
+  EXPECT_EQ(doubling_.sizes.size(), 1U);
+  near.run_one();
+  EXPECT_EQ(doubling_.sizes, (std::vector<std::size_t>{1, 3}));
+  submit(4);
+  for (std::size_t index = 5; index < answers.size(); ++index) {
+    submit(index);
+    near.run_one();
+  }
+  EXPECT_EQ(doubling_.sizes.size(), 2U) << "more than a batch, and still they come";
   near.run_all();
-  batches->submit(task({3}, answers[2]));
-  EXPECT_EQ(executor_.waiting(), 1U) << "there were two at once before it";
-  executor_.run_all();
-  batches->submit(task({4}, answers[3]));
-  EXPECT_EQ(near.waiting(), 1U) << "and now one";
-  near.run_all();
-  const auto always = batcher();
-  always->use_near(near, Batcher::Near::always);
-  always->submit(task({5, 5}, answers[4]));
-  EXPECT_EQ(near.waiting(), 1U);
-  near.run_all();
+  EXPECT_EQ(doubling_.sizes, (std::vector<std::size_t>{1, 3, 4, 1}));
+  EXPECT_EQ(near.waiting() + executor_.waiting(), 0U);
   for (const Answer& answer : answers) {
     EXPECT_TRUE(answer.is_there);
   }

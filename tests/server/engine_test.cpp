@@ -244,9 +244,9 @@ class CountingTasks : public Executor {
 
 TEST(EngineVersions, OnlyFastOnesAreComputedByTheTransportWhileItIsThere) {
   EngineOptions options;
-  options.near_when_alone = std::chrono::hours(1);
+  options.longest_near = std::chrono::hours(1);
   Engine fast(load_numbered, options);
-  options.near_when_alone = std::chrono::milliseconds(-1);
+  options.longest_near = std::chrono::milliseconds(-1);
   Engine slow(load_numbered, options);
   CountingTasks transport;
   for (Engine* engine : {&fast, &slow}) {

@@ -1,7 +1,12 @@
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include <fstream>
+#include <future>
+#include <mutex>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "server/protocol/feedback.hpp"
 #include "tests/server/fakes.hpp"
@@ -25,25 +30,30 @@ TEST(RecentExamples, TheOldestGoFirstAndTheLaterOfTwoWithOneIdStays) {
   EXPECT_TRUE(recent.find("99")) << "and it pushed nothing out";
 }
 
+using Outcome = FeedbackLog::Outcome;
+
 class Log : public ::testing::Test {
  protected:
   static Feedback of(float value, const std::string& label) { return {"m", "1", {value}, {label}}; }
+  static Outcome append(FeedbackLog& log, const Feedback& feedback) {
+    return log.append(std::span(&feedback, 1)).at(0);
+  }
   TemporaryDirectory folder_;
 };
 
 TEST_F(Log, SurvivesARestartKeepsOneOfEachAndCutsOffWhatWasHalfWritten) {
   {
     FeedbackLog log(folder_.path(), {});
-    EXPECT_TRUE(log.append(of(1, "a")));
-    EXPECT_TRUE(log.append(of(1, "b")));
-    EXPECT_FALSE(log.append(of(1, "a")));
+    EXPECT_EQ(append(log, of(1, "a")), Outcome::stored);
+    EXPECT_EQ(append(log, of(1, "b")), Outcome::stored);
+    EXPECT_EQ(append(log, of(1, "a")), Outcome::known);
     EXPECT_THROW(FeedbackLog(folder_.path(), {}), Error) << "in use";
   }
   std::ofstream(folder_.path() / "feedback.jsonl", std::ios::app) << R"({"time":"2026)";
   FeedbackLog log(folder_.path(), {});
   EXPECT_EQ(log.entries(), 2U);
-  EXPECT_FALSE(log.append(of(1, "b")));
-  EXPECT_TRUE(log.append(of(2, "b")));
+  EXPECT_EQ(append(log, of(1, "b")), Outcome::known);
+  EXPECT_EQ(append(log, of(2, "b")), Outcome::stored);
   const std::vector<Feedback> all = log.read("m");
   ASSERT_EQ(all.size(), 3U);
   EXPECT_EQ(all[2].values, std::vector<float>{2});
@@ -58,13 +68,91 @@ TEST_F(Log, RefusesAFileThatIsNone) {
 
 TEST_F(Log, TakesNoMoreThanItMay) {
   FeedbackLog few(folder_.path() / "few", {2, 1'000'000});
-  EXPECT_TRUE(few.append(of(1, "a")));
-  EXPECT_TRUE(few.append(of(2, "a")));
-  EXPECT_THROW(few.append(of(3, "a")), FeedbackFull);
-  EXPECT_FALSE(few.append(of(2, "a"))) << "what is there already is no more";
+  EXPECT_EQ(append(few, of(1, "a")), Outcome::stored);
+  EXPECT_EQ(append(few, of(2, "a")), Outcome::stored);
+  EXPECT_EQ(append(few, of(3, "a")), Outcome::full);
+  EXPECT_EQ(append(few, of(2, "a")), Outcome::known) << "what is there already is no more";
   FeedbackLog small(folder_.path() / "small", {100, 150});
-  EXPECT_TRUE(small.append(of(1, "a")));
-  EXPECT_THROW(small.append(of(2, "a")), FeedbackFull);
+  EXPECT_EQ(append(small, of(1, "a")), Outcome::stored);
+  EXPECT_EQ(append(small, of(2, "a")), Outcome::full);
+}
+
+TEST_F(Log, SeveralAtOnceAreEachTakenForItself) {
+  FeedbackLog log(folder_.path(), {3, 1'000'000});
+  const std::vector<Feedback> all = {of(1, "a"), of(2, "a"), of(1, "a"), of(3, "a"), of(4, "a"), of(2, "a")};
+  EXPECT_EQ(log.append(all), (std::vector{Outcome::stored, Outcome::stored, Outcome::known, Outcome::stored,
+                                          Outcome::full, Outcome::known}));
+  EXPECT_EQ(log.read("m").size(), 3U);
+}
+
+// What a writer was asked to write, and what became of it.
+class Writer : public Log {
+ protected:
+  FeedbackWriter::Done told() {
+    return [this](const std::exception_ptr& failure, Outcome outcome) {
+      const std::lock_guard lock(mutex_);
+      outcomes_.push_back(outcome);
+      failures_ += failure ? 1 : 0;
+    };
+  }
+  std::mutex mutex_;
+  std::vector<Outcome> outcomes_;
+  int failures_ = 0;
+};
+
+TEST_F(Writer, AnswersInTheirOrderOnceTheyAreInTheFile) {
+  const auto log = std::make_shared<FeedbackLog>(folder_.path(), FeedbackLimits{});
+  FeedbackWriter writer(log);
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_TRUE(writer.write(of(static_cast<float>(i), "a"), told()));
+  }
+  EXPECT_TRUE(writer.write(of(7, "a"), told()));
+  writer.finish();
+  ASSERT_EQ(outcomes_.size(), 101U);
+  EXPECT_EQ(outcomes_[7], Outcome::stored);
+  EXPECT_EQ(outcomes_[100], Outcome::known);
+  EXPECT_EQ(failures_, 0);
+  const std::vector<Feedback> all = log->read("m");
+  ASSERT_EQ(all.size(), 100U);
+  EXPECT_EQ(all[99].values, std::vector<float>{99});
+  EXPECT_FALSE(writer.write(of(8, "a"), told())) << "it has ended";
+}
+
+TEST_F(Writer, TurnsAwayWhatItHasNoRoomFor) {
+  const auto log = std::make_shared<FeedbackLog>(folder_.path(), FeedbackLimits{});
+  FeedbackWriter writer(log, {2, 1'000'000});
+  std::promise<void> entered;
+  std::promise<void> go_on;
+  ASSERT_TRUE(writer.write(of(1, "a"), [&](const std::exception_ptr&, Outcome) {
+    entered.set_value();
+    go_on.get_future().wait();  // the writer's thread is busy for so long
+  }));
+  entered.get_future().wait();
+  EXPECT_TRUE(writer.write(of(2, "a"), told()));
+  EXPECT_TRUE(writer.write(of(3, "a"), told()));
+  EXPECT_FALSE(writer.write(of(4, "a"), told()));
+  go_on.set_value();
+  writer.finish();
+  EXPECT_EQ(outcomes_.size(), 2U);
+  EXPECT_EQ(log->read("m").size(), 3U);
+}
+
+TEST_F(Writer, SaysWhyItCouldNotWrite) {
+  const auto log = std::make_shared<FeedbackLog>(folder_.path(), FeedbackLimits{});
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto old_handler = ::signal(SIGXFSZ, SIG_IGN);
+  const rlimit none{0, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &none), 0);
+  {
+    FeedbackWriter writer(log);
+    EXPECT_TRUE(writer.write(of(1, "a"), told()));
+  }
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  ::signal(SIGXFSZ, old_handler);
+  EXPECT_EQ(failures_, 1);
+  EXPECT_EQ(log->entries(), 0U);
+  EXPECT_EQ(append(*log, of(1, "a")), Outcome::stored) << "and it can be tried again";
 }
 
 class FeedbackRoutes : public ::testing::Test {
@@ -74,10 +162,9 @@ class FeedbackRoutes : public ::testing::Test {
     engine_.emplace(
         loader_of(std::move(model), [labels](std::span<const float>) { return std::vector<float>(labels); }));
     engine_->load("/models/m", "7");
-    desk_ = {std::make_shared<FeedbackLog>(folder_.path(), FeedbackLimits{3, 1'000'000}),
-             std::make_shared<RecentExamples>(1'000'000)};
-    router_.emplace(feedback_routes(*engine_, desk_), metrics_);
-    admin_.emplace(feedback_export_routes(*engine_, desk_), metrics_);
+    desk_.emplace(folder_.path(), FeedbackLimits{3, 1'000'000}, 1'000'000);
+    router_.emplace(feedback_routes(*engine_, *desk_), metrics_);
+    admin_.emplace(feedback_export_routes(*engine_, *desk_), metrics_);
   }
   Response post(const std::string& body) const { return ask(*router_, {"POST", "/feedback", "", {}, body}); }
   std::string refused(const std::string& body, int status = 400) const {
@@ -92,14 +179,14 @@ class FeedbackRoutes : public ::testing::Test {
   TemporaryDirectory folder_;
   Metrics metrics_;
   std::optional<Engine> engine_;
-  FeedbackDesk desk_;
+  std::optional<FeedbackDesk> desk_;
   std::optional<Router> router_;
   std::optional<Router> admin_;
 };
 
 TEST_F(FeedbackRoutes, OnARequestOrOnANewExample) {
   serve(small_model());
-  desk_.recent->remember("abc", {"small", "7", {1, 2, 3, 4}});
+  desk_->recent->remember("abc", {"small", "7", {1, 2, 3, 4}});
   EXPECT_EQ(post(R"({"request_id": "abc", "label": 2})").body, R"({"stored":true})");
   EXPECT_EQ(post(R"({"data": [1, 2, 3, 4], "label": "2"})").body, R"({"stored":false})") << "the same";
   EXPECT_EQ(post(R"({"data": [[5, 6], [7, 8]], "label": "0", "model": "small"})").body, R"({"stored":true})");

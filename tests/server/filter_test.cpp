@@ -9,6 +9,7 @@
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/file.hpp"
 #include "server/filter/authentication.hpp"
+#include "server/filter/call_observer.hpp"
 #include "server/filter/compression.hpp"
 #include "server/filter/cors.hpp"
 #include "server/filter/credentials.hpp"
@@ -306,15 +307,100 @@ TEST_F(Observed, AnOverloadDoesNotFloodTheLog) {
 }
 
 TEST_F(Observed, RefusalsHaveAnIdToo) {
-  const Refuse refuse = observed_refusal({true, [this](std::string_view line) { lines_.emplace_back(line); }},
-                                         [](int status, std::string_view why) {
-                                           return Response{status, "application/json", std::string(why)};
-                                         });
-  const Response response = refuse(413, "too large");
+  const RefuseRequest refuse =
+      observed_refusal({true, [this](std::string_view line) { lines_.emplace_back(line); }},
+                       [](int status, std::string_view why) {
+                         return Response{status, "application/json", std::string(why)};
+                       });
+  const Response response = refuse(413, "too large", nullptr);
   EXPECT_EQ(response.status, 413);
   ASSERT_EQ(lines_.size(), 1U);
   EXPECT_EQ(Json::parse(lines_.front()).at("id"), header_in(response, "X-Request-Id"));
   EXPECT_EQ(Json::parse(lines_.front()).at("route"), "refused");
+}
+
+TEST_F(Observed, ALateAnswerIsReplacedUnderTheRequestsOwnId) {
+  const ObservationOptions options{true, [this](std::string_view line) { lines_.emplace_back(line); }};
+  const RefuseRequest refuse = observed_refusal(options, [](int status, std::string_view why) {
+    return Response{status, "application/json", std::string(why)};
+  });
+  Request late;
+  Respond respond;
+  const Answer answer = chain({observation(options)}, [&](Request request, Respond later) {
+    request.record->route = "/predict";
+    late = std::move(request);
+    respond = std::move(later);
+  });
+  answer({"POST", "/predict", "", {{"X-Request-Id", "mine"}, {"traceparent", traceparent}}, ""},
+         [](const Response&) {});
+  const Response response = refuse(504, "too late", late.record.get());
+  EXPECT_EQ(header_in(response, "X-Request-Id"), "mine");
+  EXPECT_EQ(parse_traceparent(header_in(response, "traceparent"))->trace_id,
+            "4bf92f3577b34da6a3ce929d0e0e4736");
+  respond({200, "application/json", "{}"});
+  ASSERT_EQ(lines_.size(), 1U) << "and the answer that nobody gets is not logged";
+  const Json line = Json::parse(lines_.front());
+  EXPECT_EQ(line.at("id"), "mine");
+  EXPECT_EQ(line.at("route"), "/predict");
+  EXPECT_EQ(line.at("status"), 504);
+  EXPECT_EQ(line.at("answer"), "too late");
+}
+
+constexpr const char* infer = "/inference.GRPCInferenceService/ModelInfer";
+
+// Calls that are no HTTP requests of ours, and what is known of them afterwards.
+class ObservedCalls : public Observed {
+ protected:
+  std::unique_ptr<CallObserver> observer(bool access_log) {
+    return make_call_observer({access_log, [this](std::string_view line) { lines_.emplace_back(line); }},
+                              metrics_, recent_);
+  }
+  bool has_metric(const std::string& line) const {
+    return metrics_.text({}).find(line + "\n") != std::string::npos;
+  }
+  Metrics metrics_;
+  std::shared_ptr<RecentExamples> recent_ = std::make_shared<RecentExamples>(1'000'000);
+};
+
+TEST_F(ObservedCalls, AreLoggedAsRequestsAre) {
+  const std::unique_ptr<CallObserver> observer = this->observer(true);
+  const std::unique_ptr<ObservedCall> call = observer->begin(infer, {"mine", traceparent, "vendor=1"});
+  ASSERT_EQ(call->headers().size(), 3U);
+  EXPECT_EQ(call->headers()[0].value, "mine");
+  EXPECT_EQ(call->headers()[2].value, "vendor=1");
+  call->asked("digits", "3", std::vector<float>{1, 2}, 1);
+  EXPECT_TRUE(has_metric("mlpipe_grpc_requests_in_flight 1"));
+  call->end({200, "OK", "", 120});
+  ASSERT_EQ(lines_.size(), 1U);
+  const Json line = Json::parse(lines_.front());
+  EXPECT_EQ(line.at("event"), "request");
+  EXPECT_EQ(line.at("id"), "mine");
+  EXPECT_EQ(line.at("trace"), "4bf92f3577b34da6a3ce929d0e0e4736");
+  EXPECT_EQ(line.at("parent"), "00f067aa0ba902b7");
+  EXPECT_EQ(line.at("method"), "gRPC");
+  EXPECT_EQ(line.at("route"), infer);
+  EXPECT_EQ(line.at("status"), 200);
+  EXPECT_EQ(line.at("code"), "OK");
+  EXPECT_EQ(line.at("bytes"), 120);
+  EXPECT_EQ(line.at("model"), "digits");
+  EXPECT_EQ(line.at("version"), "3");
+  EXPECT_TRUE(has_metric(R"(mlpipe_grpc_requests_total{code="OK",method="ModelInfer"} 1)"));
+  EXPECT_TRUE(has_metric(R"(mlpipe_grpc_request_duration_seconds_count{method="ModelInfer"} 1)"));
+  EXPECT_EQ(recent_->find("mine")->values, (std::vector<float>{1, 2})) << "feedback may name it";
+}
+
+TEST_F(ObservedCalls, WithoutAnAccessLogOnlyFailuresOfTheServerAreLogged) {
+  const std::unique_ptr<CallObserver> observer = this->observer(false);
+  observer->begin(infer, {})->end({404, "NOT_FOUND", "model: there is none", 0});
+  EXPECT_TRUE(lines_.empty());
+  const std::unique_ptr<ObservedCall> failed = observer->begin(infer, {"a b", "", ""});
+  EXPECT_TRUE(is_sane_request_id(failed->headers().at(0).value));
+  failed->end({500, "INTERNAL", "it broke", 0});
+  ASSERT_EQ(lines_.size(), 1U);
+  EXPECT_EQ(Json::parse(lines_.front()).at("answer"), "it broke");
+  EXPECT_EQ(Json::parse(lines_.front()).at("level"), "error");
+  EXPECT_TRUE(has_metric(R"(mlpipe_grpc_requests_total{code="NOT_FOUND",method="ModelInfer"} 1)"));
+  EXPECT_FALSE(recent_->find("a b"));
 }
 
 TEST(CredentialsOf, TokensAndUsersAreCompared) {

@@ -59,6 +59,34 @@ TEST_F(GrpcProgram, AnswersWithTheScoresOfTheModel) {
   EXPECT_EQ(server.wait().exit_code, 0);
 }
 
+TEST_F(GrpcProgram, CallsAreLoggedAndCountedAsRequestsAre) {
+  ServeProcess server(folder_.path(), model(), {"--grpc-port", "0", "--access-log"});
+  const auto stub = connect(server);
+  inference::ModelInferResponse response;
+  grpc::ClientContext context;
+  context.AddMetadata("x-request-id", "mine");
+  ASSERT_TRUE(stub->ModelInfer(&context, raw_request({1, 2, 3, 4}), &response).ok());
+  EXPECT_EQ(context.GetServerInitialMetadata().find("x-request-id")->second, "mine");
+  grpc::ClientContext another;
+  ASSERT_FALSE(stub->ModelInfer(&another, raw_request({1, 2}), &response).ok());
+  const std::string metrics = WireClient(server.admin_port()).get("/metrics").body;
+  for (const char* line : {R"(mlpipe_grpc_requests_total{code="OK",method="ModelInfer"} 1)",
+                           R"(mlpipe_grpc_requests_total{code="INVALID_ARGUMENT",method="ModelInfer"} 1)",
+                           R"(mlpipe_grpc_request_duration_seconds_count{method="ModelInfer"} 2)",
+                           "mlpipe_grpc_requests_in_flight 0"}) {
+    EXPECT_NE(metrics.find(line), std::string::npos) << line << " in\n" << metrics;
+  }
+  server.signal(SIGTERM);
+  EXPECT_EQ(server.wait().exit_code, 0);
+  const std::string log = server.log();
+  for (const char* part :
+       {R"("id":"mine","method":"gRPC","route":"/inference.GRPCInferenceService/ModelInfer",)"
+        R"("status":200,"code":"OK","ms":)",
+        R"("model":"tiny","version":"1"})", R"("status":400,"code":"INVALID_ARGUMENT")"}) {
+    EXPECT_NE(log.find(part), std::string::npos) << part << " in\n" << log;
+  }
+}
+
 TEST_F(GrpcProgram, NothingThatAClientSendsEndsIt) {
   const ServeProcess server(folder_.path(), model(), {"--grpc-port", "0", "--body-limit", "100000"});
   const auto stub = connect(server);

@@ -330,6 +330,115 @@ TEST_F(GrpcQueue, StoppingCutsOffWhatTakesTooLong) {
   gate_.open();
 }
 
+// What was told of calls.
+class WatchingObserver : public CallObserver {
+ public:
+  struct Told {
+    std::string method = {};
+    std::string id = {};
+    std::string traceparent = {};
+    std::string model = {};
+    std::size_t examples = 0;
+    int status = 0;
+    std::string code = {};
+    std::string message = {};
+    std::size_t bytes = 0;
+  };
+
+  std::unique_ptr<ObservedCall> begin(std::string_view method, const ClientsNames& names) override {
+    class Call : public ObservedCall {
+     public:
+      Call(WatchingObserver& observer, Told told) : observer_(observer), told_(std::move(told)) {}
+      const std::vector<Header>& headers() const override { return headers_; }
+      void asked(std::string_view model, std::string_view, std::span<const float>,
+                 std::size_t count) override {
+        told_.model = model;
+        told_.examples = count;
+      }
+      void end(const CallEnd& end) override {
+        told_.status = end.status;
+        told_.code = end.code;
+        told_.message = end.message;
+        told_.bytes = end.bytes;
+        const std::lock_guard lock(observer_.mutex_);
+        observer_.all_.push_back(told_);
+      }
+
+     private:
+      WatchingObserver& observer_;
+      Told told_;
+      std::vector<Header> headers_ = {{"X-Request-Id", "given"}, {"traceparent", "00-x"}};
+    };
+    return std::make_unique<Call>(
+        *this, Told{std::string(method), std::string(names.request_id), std::string(names.traceparent)});
+  }
+
+  std::vector<Told> all() const {
+    const std::lock_guard lock(mutex_);
+    return all_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<Told> all_;
+};
+
+TEST(GrpcObservation, EachCallIsToldOfAndAnsweredWithItsId) {
+  Engine engine(loader_of(small_model(), first_value_wins));
+  engine.load("/models/small", "7");
+  const auto service = make_inference_service(engine);
+  WatchingObserver observer;
+  GrpcOptions options;
+  options.observer = &observer;
+  options.allow = [](std::string_view authorization) { return authorization == "Bearer t"; };
+  const std::unique_ptr<GrpcServer> server(start_grpc(*service, options));
+  const auto stub = inference::GRPCInferenceService::NewStub(
+      grpc::CreateChannel(fmt::format("127.0.0.1:{}", server->port()), grpc::InsecureChannelCredentials()));
+  ModelInferRequest asked;
+  asked.set_model_name("small");
+  auto& input = *asked.add_inputs();
+  input.set_name("input");
+  input.set_datatype("FP32");
+  for (const std::int64_t size : {1, 1, 2, 2}) {
+    input.add_shape(size);
+  }
+  const float values[] = {1, 0, 0, 0};
+  asked.add_raw_input_contents(values, sizeof(values));
+
+  grpc::ClientContext context;
+  context.AddMetadata("authorization", "Bearer t");
+  context.AddMetadata("x-request-id", "mine");
+  context.AddMetadata("traceparent", "00-a");
+  ModelInferResponse response;
+  ASSERT_TRUE(stub->ModelInfer(&context, asked, &response).ok());
+  const auto& metadata = context.GetServerInitialMetadata();
+  ASSERT_TRUE(metadata.contains("x-request-id") && metadata.contains("traceparent"));
+  EXPECT_EQ(metadata.find("x-request-id")->second, "given");
+  ASSERT_EQ(observer.all().size(), 1U);
+  const WatchingObserver::Told told = observer.all().front();
+  EXPECT_EQ(told.method, "/inference.GRPCInferenceService/ModelInfer");
+  EXPECT_EQ(told.id, "mine");
+  EXPECT_EQ(told.traceparent, "00-a");
+  EXPECT_EQ(told.model, "small");
+  EXPECT_EQ(told.examples, 1U);
+  EXPECT_EQ(told.status, 200);
+  EXPECT_EQ(told.code, "OK");
+  EXPECT_EQ(told.bytes, response.ByteSizeLong());
+
+  grpc::ClientContext without;
+  EXPECT_FALSE(stub->ModelInfer(&without, asked, &response).ok());
+  grpc::ClientContext unnamed;
+  unnamed.AddMetadata("authorization", "Bearer t");
+  inference::ModelMetadataResponse described;
+  EXPECT_FALSE(stub->ModelMetadata(&unnamed, inference::ModelMetadataRequest(), &described).ok());
+  ASSERT_EQ(observer.all().size(), 3U);
+  EXPECT_EQ(observer.all()[1].code, "UNAUTHENTICATED");
+  EXPECT_EQ(observer.all()[1].status, 401);
+  EXPECT_EQ(observer.all()[2].method, "/inference.GRPCInferenceService/ModelMetadata");
+  EXPECT_EQ(observer.all()[2].code, "INVALID_ARGUMENT");
+  EXPECT_EQ(observer.all()[2].message, "name: it is missing");
+}
+
 TEST(GrpcAuthorization, IsAskedForWhereItIsWanted) {
   Engine engine(loader_of(small_model(), first_value_wins));
   engine.load("/models/small", "7");

@@ -28,20 +28,22 @@ class Hostile : public testing::Test {
   void start(HttpLimits limits) {
     FileDescriptor socket = listen_on("127.0.0.1", 0);
     port_ = address_of(socket).port;
-    server_ =
-        std::make_unique<HttpServer>(std::move(socket),
-                                     HttpHandler{[this](const Request& request, const Respond& respond) {
-                                                   if (request.path == "/never") {
-                                                     const std::lock_guard lock(mutex_);
-                                                     waiting_.push_back({request, respond});
-                                                   } else {
-                                                     respond({200, "text/plain", "served"});
-                                                   }
-                                                 },
-                                                 [](int status, std::string_view why) {
-                                                   return Response{status, "text/plain", std::string(why)};
-                                                 }},
-                                     limits, 2);
+    server_ = std::make_unique<HttpServer>(
+        std::move(socket),
+        HttpHandler{[this](const Request& request, const Respond& respond) {
+                      if (request.path == "/never") {
+                        request.record->id = "the-one";
+                        const std::lock_guard lock(mutex_);
+                        waiting_.push_back({request, respond});
+                      } else {
+                        respond({200, "text/plain", "served"});
+                      }
+                    },
+                    [](int status, std::string_view why, RequestRecord* request) {
+                      return Response{
+                          status, "text/plain", std::string(why), {{"X-Of", request ? request->id : "none"}}};
+                    }},
+        limits, 2);
   }
 
   void TearDown() override {
@@ -147,6 +149,7 @@ TEST_F(Hostile, ARequestThatIsNotAnsweredInTimeIs504AndCancelled) {
   const WireResponse response = client.get("/never");
   EXPECT_EQ(response.status, 504);
   EXPECT_EQ(response.body, "request: it took too long to answer");
+  EXPECT_EQ(response.header("X-Of"), "the-one");
   EXPECT_TRUE(client.is_closed());
   {
     const std::lock_guard lock(mutex_);
@@ -155,6 +158,14 @@ TEST_F(Hostile, ARequestThatIsNotAnsweredInTimeIs504AndCancelled) {
     waiting_.front().respond({200, "text/plain", "too late"});  // and to nobody
   }
   expect_others_are_served();
+}
+
+TEST_F(Hostile, WhatIsRefusedBeforeItIsARequestIsNoneOfTheRequestsBefore) {
+  start({});
+  WireClient client(port_);
+  EXPECT_EQ(client.get("/").body, "served");
+  client.send("nonsense\r\n\r\n");
+  EXPECT_EQ(client.receive().header("X-Of"), "none");
 }
 
 TEST_F(Hostile, AnAnswerThatIsGivenTwiceIsSentOnce) {

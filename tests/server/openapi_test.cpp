@@ -59,8 +59,7 @@ TEST_F(OpenApi, HasEveryRouteOfThePublicPortAndNoOther) {
 
 TEST_F(OpenApi, HasFeedbackWhereItIsTaken) {
   const TemporaryDirectory folder;
-  const FeedbackDesk desk{std::make_shared<FeedbackLog>(folder.path(), FeedbackLimits{}),
-                          std::make_shared<RecentExamples>(1U << 20U)};
+  const FeedbackDesk desk(folder.path(), FeedbackLimits{}, 1U << 20U);
   const Router router = public_router(engine_, metrics_, desk);
   const Json document = Json::parse(get(router, "/openapi.json").body);
   EXPECT_EQ(documented(document), as_set(router.routes()));

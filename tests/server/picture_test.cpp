@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "server/protocol/base64.hpp"
@@ -136,6 +137,74 @@ TEST_F(Pictures, ABombIsRefusedByItsHeader) {
   EXPECT_NE(error_in(response).find("it is 30000 pixels high and 30000 wide, more than 16777216 in all"),
             std::string::npos)
       << response.body;
+}
+
+Model colour_model() {
+  Model model;
+  model.name = "colours";
+  model.input_shape = {3, 2, 2};
+  model.least = 0;
+  model.most = 1;
+  model.labels = {"red", "green", "blue"};
+  return model;
+}
+
+// Red of the first pixel, green of the second, blue of the last.
+std::vector<float> one_of_each(std::span<const float> planes) {
+  return {planes[0], planes[4 + 1], planes[8 + 3]};
+}
+
+class ColourPictures : public Pictures {
+ protected:
+  ColourPictures() : Pictures(colour_model(), one_of_each) {}
+
+  // The scores of red, green and blue by POST /classify, after the other ways have been seen to give the
+  // same.
+  std::vector<double> scores(const std::string& picture, const std::string& type) {
+    const Json classes = Json::parse(post("/classify", picture, {{"Content-Type", type}}).body);
+    EXPECT_EQ(
+        Json::parse(post("/classify", form_of(part("name=\"file\"; filename=\"a\"", picture)), form).body),
+        classes);
+    const Json predicted = Json::parse(post("/predict/", picture, {{"Content-Type", type}}).body);
+    EXPECT_EQ(Json::parse(post("/predict/", "data:" + type + ";base64," + encode_base64(picture)).body),
+              predicted);
+    EXPECT_EQ(predicted.at("prediction"), classes.at(0).at("Class"));
+    std::vector<double> scores;
+    for (const char* label : {"red", "green", "blue"}) {
+      const auto same = [label](const Json& each) { return each.at("Class") == label; };
+      scores.push_back(std::find_if(classes.begin(), classes.end(), same)->at("Score"));
+      EXPECT_EQ(predicted.at("scores").at(label), scores.back());
+    }
+    return scores;
+  }
+
+  static void expect_near(const std::vector<double>& scores, const std::vector<double>& wanted, double off) {
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      EXPECT_NEAR(scores.at(i), wanted[i], off) << i;
+    }
+  }
+};
+
+TEST_F(ColourPictures, OfPngGiveEachChannelItsPlane) {
+  const Image image{{2, 2}, 3, {255, 9, 9, 9, 102, 9, 9, 9, 9, 9, 9, 51}};
+  expect_near(scores(png_bytes(image), "image/png"), {1.0, 0.4, 0.2}, 1e-6);
+}
+
+TEST_F(ColourPictures, OfPngWithAlphaToo) {
+  const std::string opaque("\xFF\x09\x09\xFF\x09\x66\x09\xFF\x09\x09\x09\xFF\x09\x09\x33\xFF", 16);
+  expect_near(scores(testing::rgba_png_bytes({2, 2}, opaque), "image/png"), {1.0, 0.4, 0.2}, 1e-6);
+}
+
+TEST_F(ColourPictures, OfJpegAndOfOtherSizes) {
+  const Image image = testing::plain_image({40, 60}, 255, 102, 51);
+  expect_near(scores(testing::jpeg_bytes(image), "image/jpeg"), {1.0, 0.4, 0.2}, 0.02);
+  expect_near(scores(png_bytes(image), "image/png"), {1.0, 0.4, 0.2}, 1e-6);
+}
+
+TEST_F(ColourPictures, WithoutColoursHaveThreePlanesOfGrey) {
+  const Image grey{{2, 2}, 1, {51, 51, 51, 51}};
+  expect_near(scores(png_bytes(grey), "image/png"), {0.2, 0.2, 0.2}, 1e-6);
+  expect_near(scores(testing::jpeg_bytes(grey), "image/jpeg"), {0.2, 0.2, 0.2}, 0.02);
 }
 
 class PicturesForATable : public Pictures {

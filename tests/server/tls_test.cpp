@@ -29,7 +29,7 @@ class Tls : public testing::Test {
         HttpHandler{[](const Request& request, const Respond& respond) {
                       respond({200, "text/plain", request.path + " " + std::string(answer_bytes, 'x')});
                     },
-                    [](int status, std::string_view why) {
+                    [](int status, std::string_view why, RequestRecord*) {
                       return Response{status, "text/plain", std::string(why)};
                     }},
         limits, 2, tls_);

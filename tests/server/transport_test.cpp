@@ -3,8 +3,11 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <condition_variable>
+#include <deque>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -25,19 +28,29 @@ class Transport : public testing::Test {
   void start(HttpLimits limits = {}, unsigned threads = 2) {
     FileDescriptor socket = listen_on("127.0.0.1", 0);
     port_ = address_of(socket).port;
-    server_ = std::make_unique<HttpServer>(
-        std::move(socket),
-        HttpHandler{[this](const Request& request, const Respond& respond) { respond(answer(request)); },
-                    [](int status, std::string_view why) {
-                      return Response{status, "text/plain", std::string(why)};
-                    }},
-        limits, threads);
+    server_ =
+        std::make_unique<HttpServer>(std::move(socket),
+                                     HttpHandler{[this](const Request& request, const Respond& respond) {
+                                                   if (request.path == "/later") {
+                                                     later_.put({request.cancelled, respond});
+                                                   } else {
+                                                     respond(answer(request));
+                                                   }
+                                                 },
+                                                 [](int status, std::string_view why, RequestRecord*) {
+                                                   return Response{status, "text/plain", std::string(why)};
+                                                 }},
+                                     limits, threads);
   }
 
   Response answer(const Request& request) {
     if (request.path == "/throw") {
       throw std::runtime_error("thrown");
     }
+    if (request.path == "/full") {
+      return {503, "text/plain", "", {{"Retry-After", "1"}}};
+    }
+    hasty_requests_ += request.path == "/hasty" ? 1 : 0;
     if (request.path == "/wait") {
       entered_.set_value();
       release_.get_future().wait();
@@ -47,7 +60,36 @@ class Transport : public testing::Test {
                         request.header("x-test"), request.body.size())};
   }
 
+  struct LaterAnswer {
+    std::stop_token cancelled;
+    Respond respond;
+  };
+
+  // Requests that the test answers itself.
+  class LaterAnswers {
+   public:
+    void put(LaterAnswer answer) {
+      const std::lock_guard lock(mutex_);
+      answers_.push_back(std::move(answer));
+      changed_.notify_all();
+    }
+    LaterAnswer next() {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return !answers_.empty(); });
+      LaterAnswer answer = std::move(answers_.front());
+      answers_.pop_front();
+      return answer;
+    }
+
+   private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<LaterAnswer> answers_;
+  };
+
   std::uint16_t port_ = 0;
+  std::atomic<int> hasty_requests_{0};
+  LaterAnswers later_;
   std::promise<void> entered_;
   std::promise<void> release_;
   std::unique_ptr<HttpServer> server_;
@@ -242,6 +284,59 @@ TEST_F(Transport, TurnsAwayBodiesBeyondWhatAllTogetherMayHold) {
   EXPECT_EQ(ping.post("/", std::string(60'000, 'x')).status, 200);
 }
 
+TEST_F(Transport, WhoWasToldToTryLaterIsLeftUnreadMeanwhile) {
+  HttpLimits limits;
+  limits.held_off = 1h;
+  start(limits);
+  WireClient hasty(port_);
+  EXPECT_EQ(hasty.get("/full").status, 503);
+  hasty.send("GET /hasty HTTP/1.1\r\n\r\n");
+  WireClient other(port_);
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(other.get("/").status, 200);
+  }
+  EXPECT_EQ(hasty_requests_, 0);
+  server_->stop(20s);  // answers it as well
+  EXPECT_EQ(hasty.receive().status, 200);
+}
+
+TEST_F(Transport, WhoWasToldToTryLaterIsAnsweredInTheEnd) {
+  HttpLimits limits;
+  limits.held_off = 1ms;
+  start(limits);
+  std::vector<std::unique_ptr<WireClient>> clients;
+  for (int i = 0; i < 50; ++i) {
+    clients.push_back(std::make_unique<WireClient>(port_));
+    clients.back()->send("GET /full HTTP/1.1\r\n\r\nGET /hasty HTTP/1.1\r\n\r\n");
+  }
+  for (const std::unique_ptr<WireClient>& client : clients) {
+    EXPECT_EQ(client->receive().status, 503);
+    EXPECT_EQ(client->receive().status, 200);
+  }
+}
+
+TEST_F(Transport, ARequestSentEarlyAndALeavingClientAreSeenWhileAnswering) {
+  start();
+  {
+    WireClient early(port_);
+    early.send("GET /later HTTP/1.1\r\n\r\n");
+    LaterAnswer first = later_.next();
+    early.send("GET /second HTTP/1.1\r\n\r\n");
+    first.respond({200, "text/plain", "first"});
+    EXPECT_EQ(early.receive().body, "first");
+    EXPECT_EQ(early.receive().body, "GET /second  [] 0");
+  }
+  auto leaving = std::make_unique<WireClient>(port_);
+  leaving->send("GET /later HTTP/1.1\r\n\r\n");
+  LaterAnswer unwanted = later_.next();
+  leaving.reset();
+  while (!unwanted.cancelled.stop_requested()) {  // or this runs into the test's time limit
+    std::this_thread::sleep_for(1ms);
+  }
+  unwanted.respond({200, "text/plain", "unwanted"});
+  EXPECT_EQ(WireClient(port_).get("/").status, 200);
+}
+
 TEST_F(Transport, StopFinishesWhatIsUnderWay) {
   start();
   WireClient busy(port_);
@@ -305,7 +400,7 @@ TEST_F(Transport, StopServesWhatIsInTheQueueAlready) {
                     {[](const Request&, const Respond& respond) {
                        respond({200, "text/plain", "served"});
                      },
-                     [](int status, std::string_view) {
+                     [](int status, std::string_view, RequestRecord*) {
                        return Response{status, "text/plain", ""};
                      }},
                     {}, 2);

@@ -1,0 +1,17 @@
+#include "pipeline/deploy/existing_target.hpp"
+
+#include "pipeline/deploy/container_target.hpp"
+#include "pipeline/deploy/local_target.hpp"
+
+namespace mlpipe {
+
+std::unique_ptr<Target> existing_target(const Store& store, const DeploymentRecord& record,
+                                        const std::filesystem::path& agent) {
+  const std::filesystem::path directory = store.deployment_directory(record.alias);
+  if (record.target == "container") {
+    return ContainerTarget::existing(directory);
+  }
+  return std::make_unique<LocalTarget>(LocalTarget::existing(directory, agent));
+}
+
+}  // namespace mlpipe

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "pipeline/container/engine.hpp"
+#include "pipeline/deploy/container_folder.hpp"
+#include "pipeline/deploy/containers.hpp"
+#include "pipeline/deploy/gateway_configuration.hpp"
+#include "pipeline/deploy/http.hpp"
+
+namespace mlpipe {
+
+// The container that requests come in by: nginx, which spreads them over the servers of a deployment, and
+// which mlpipe reaches those servers through. It runs until the deployment ends; what changes is its
+// configuration. Not thread-safe, but for get() and post() once it runs.
+class Gateway {
+ public:
+  // Both must outlive it.
+  Gateway(const Engine& engine, const ContainerFolder& folder) : engine_(engine), folder_(folder) {}
+
+  std::string name() const { return "mlpipe-" + folder_.identity() + "-gateway"; }
+  std::string network() const { return "mlpipe-" + folder_.identity(); }
+
+  // Has it run with that image, and listen at that place; with a configuration in the folder, and in the
+  // network. Throws Error when the place is taken.
+  void ensure(const ContainerServing& serving, const ContainerState& state);
+
+  // Has it work as the routes say, without losing a request; returns once it does. The routes' token is the
+  // folder's.
+  void put_in_force(Routes routes);
+  // Until what began under an earlier configuration has ended.
+  void wait_for_old_requests() const;
+
+  // Through the control port; nothing when it does not answer in time.
+  std::optional<HttpAnswer> get(const std::string& path, std::chrono::milliseconds timeout) const;
+  std::optional<HttpAnswer> post(const std::string& path, std::string_view json,
+                                 std::chrono::milliseconds timeout) const;
+
+  void remove() const;
+
+ private:
+  std::optional<Container> find() const;
+  void start(const ContainerServing& serving, const ContainerState& state, const std::string& shape);
+  void find_control_port();
+  bool answers(const std::string& generation) const;
+  std::string last_words() const;
+
+  const Engine& engine_;
+  const ContainerFolder& folder_;
+  int control_port_ = 0;
+};
+
+// "docker run" and its like failed: `doing` is what for.
+Error container_failure(const Engine& engine, const std::string& doing, const Captured& captured);
+
+// What every container of a deployment is kept to: no privileges, nothing to write to but /tmp, a user that
+// owns nothing; what ends by itself is started again.
+std::vector<std::string> confinement();
+
+}  // namespace mlpipe
