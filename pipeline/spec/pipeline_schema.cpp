@@ -242,8 +242,7 @@ Schema remote_schema() {
       "`oci://HOST/REPOSITORY` is an OCI registry, `s3://BUCKET/PREFIX` is S3 or what speaks its protocol";
   return either(
       "Where results travel between machines: a step whose result is there is not run but brought, and what "
-      "runs "
-      "is sent there. Who you are there is known from `docker login`, or from the AWS_* variables.",
+      "runs is sent there. Who you are there is known from `docker login`, or from the AWS_* variables.",
       {text(url),
        keys("", {required("url", text(url)),
                  optional("required", boolean("a run fails when the remote cannot be used; when not "
