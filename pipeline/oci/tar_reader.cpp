@@ -77,7 +77,8 @@ void write_entry(archive* opened, const fs::path& to, const std::string& name, b
 }  // namespace
 
 bool is_plain_path(std::string_view name) {
-  if (name.empty() || printable(name) != name || !is_utf8(name)) {
+  if (name.empty() || printable(name) != name || name.find('\n') != std::string_view::npos ||
+      !is_utf8(name)) {
     return false;
   }
   for (const std::string& part : split(name, '/')) {
