@@ -30,6 +30,8 @@ int models_rollback_command(const Invocation& invocation);
 int models_promote_command(const Invocation& invocation);
 int models_check_command(const Invocation& invocation);
 int models_export_command(const Invocation& invocation);
+int models_push_command(const Invocation& invocation);
+int models_pull_command(const Invocation& invocation);
 int store_list_command(const Invocation& invocation);
 int store_cat_command(const Invocation& invocation);
 int store_diff_command(const Invocation& invocation);

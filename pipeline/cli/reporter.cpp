@@ -256,7 +256,15 @@ void Reporter::step_finished(const PlannedStep& planned) {
   }
 }
 
+void Reporter::warned(const std::string& sentence) {
+  say(fmt::format("{} {}", terminal_.yellow("!"), printable(sentence)));
+}
+
 void Reporter::step_cached(const PlannedStep& planned) {
+  if (planned.result) {
+    say(fmt::format("{} {}  cached in the remote", terminal_.green("✓"), planned.step->name));
+    return;
+  }
   say(fmt::format("{} {}  cached: the steps before it yielded what they did before", terminal_.green("✓"),
                   planned.step->name));
 }

@@ -22,6 +22,7 @@ class Reporter : public RunObserver {
   void step_retrying(const PlannedStep& planned, const Result& failed,
                      std::chrono::milliseconds wait) override;
   void step_passed_over(const PlannedStep& planned) override;
+  void warned(const std::string& sentence) override;
   void tick(std::span<const RunningStep> running) override;
   void gate_passed(const Spec& spec, const RunReport& report) override;
   void published(const Release& release, bool new_version) override;

@@ -42,7 +42,7 @@ void catch_interrupts() {
 }  // namespace
 
 int plan_command(const Invocation& invocation) {
-  with_plan(invocation, [&](const Plan& plan, const Effects& effects, const Spec& spec) {
+  const UsePlan show = [&](const Plan& plan, const Effects& effects, const Spec& spec) {
     if (invocation.json()) {
       fmt::print("{}", plan_json(plan, effects, spec));
       return;
@@ -52,7 +52,8 @@ int plan_command(const Invocation& invocation) {
     if (!plan.anything_to_run() && effects.nothing_to_do()) {
       fmt::print("nothing changed: a run would do nothing\n");
     }
-  });
+  };
+  with_plan(invocation, show, true);
   return exit_done;
 }
 

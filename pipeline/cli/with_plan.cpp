@@ -48,9 +48,10 @@ RunRequest request_of(const Invocation& invocation) {
   return request;
 }
 
-void with_plan(const Invocation& invocation, const UsePlan& use) {
+void with_plan(const Invocation& invocation, const UsePlan& use, bool ask_remote) {
   RunRequest request = request_of(invocation);
   request.dry_run = true;
+  request.ask_remote = ask_remote;
   PlanUser user(use);
   run_pipeline(request, user);
 }

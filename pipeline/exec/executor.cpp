@@ -35,6 +35,8 @@ struct Attempt {
   FileDescriptor ended;
   std::vector<std::string> gpus;  // that it was given
   bool unwanted = false;          // it was asked to end
+  bool pulling = false;           // no job runs: its result is being brought from the remote
+  bool asked_remote = false;      // that has ended
   std::int64_t newest = 0;        // the newest result of the key when the wait for another's job began
   RunningStep running;
 
@@ -113,6 +115,9 @@ class Executor {
   void stop() {
     stopping_ = true;
     waiting_.clear();
+    if (options_.remote != nullptr) {
+      options_.remote->abandon();
+    }
     plan_.stop();
     end_early([this](const Attempt& attempt) { return !is_finally(attempt); });
   }
@@ -138,6 +143,9 @@ class Executor {
         continue;
       }
       one.unwanted = true;
+      if (one.pulling) {
+        continue;  // that ends soon
+      }
       if (one.ours()) {
         runner_->cancel(one.job);
       } else {
@@ -206,7 +214,9 @@ class Executor {
   }
 
   void look_at(Attempt& attempt) {
-    if (attempt.ours()) {
+    if (attempt.pulling) {
+      settle_pulled(attempt);
+    } else if (attempt.ours()) {
       settle_own(attempt);
     } else if (auto lock = FileLock::try_lock(attempt.job.lock)) {
       settle(attempt, std::move(*lock));
@@ -217,7 +227,7 @@ class Executor {
     next_tick_ = Clock::now() + tick_interval;
     // Again with every tick: an agent that was just starting may have missed it.
     for (const Attempt& attempt : attempts_) {
-      if (attempt.unwanted && attempt.ours()) {
+      if (attempt.unwanted && attempt.ours() && !attempt.pulling) {
         runner_->cancel(attempt.job);
       }
     }
@@ -280,9 +290,30 @@ class Executor {
     }
     if (attempt.unwanted || (stopping_ && !is_finally(attempt))) {
       give_back(attempt, std::move(lock));
+    } else if (may_pull(attempt)) {
+      attempt.ended = options_.remote->pull(planned.action_key);
+      attempt.lock = std::move(lock);
+      attempt.pulling = true;
     } else {
       start(attempt, std::move(lock));
     }
+  }
+
+  bool may_pull(const Attempt& attempt) const {
+    const PlannedStep& planned = plan_.steps()[attempt.index];
+    return options_.remote != nullptr && !attempt.asked_remote && !planned.forced && travels(*planned.step) &&
+           options_.remote->may_have(planned.action_key);
+  }
+
+  // What the remote has of the key is in the store now, if anything; else the job starts.
+  void settle_pulled(Attempt& attempt) {
+    attempt.pulling = false;
+    attempt.asked_remote = true;
+    attempt.ended.close();
+    FileLock lock = *std::move(attempt.lock);
+    attempt.lock.reset();
+    options_.remote->finish_pull(plan_.steps()[attempt.index].action_key);
+    settle(attempt, std::move(lock));
   }
 
   // A job that was started here has ended.
@@ -379,9 +410,11 @@ class Executor {
       return;
     }
     const std::size_t index = attempt.index;
+    const bool brought = attempt.asked_remote && !attempt.ours() && result.id != 0;
     PreparedJob job = std::move(attempt.job);
     drop(attempt);
-    const std::vector<std::size_t> cached = plan_.finish(index, std::move(result));
+    const std::vector<std::size_t> cached =
+        brought ? plan_.finish_brought(index, std::move(result)) : plan_.finish(index, std::move(result));
     committer_.add({index, &plan_.steps()[index], std::move(job), std::move(lock)});
     for (const std::size_t other : cached) {
       committer_.add_realization(plan_.steps()[other]);
@@ -419,6 +452,10 @@ class Executor {
         plan_.record(committed.index, committed.result);
       }
       const PlannedStep& planned = plan_.steps()[committed.index];
+      if (options_.remote != nullptr && planned.state == PlannedStep::State::succeeded &&
+          travels(*planned.step)) {
+        options_.remote->push(planned.action_key);
+      }
       if (planned.state == PlannedStep::State::cached) {
         observer_.step_cached(planned);
       } else {

@@ -9,6 +9,7 @@
 
 #include "pipeline/exec/container_host.hpp"
 #include "pipeline/exec/programs.hpp"
+#include "pipeline/exec/remote_results.hpp"
 #include "pipeline/exec/runner.hpp"
 #include "pipeline/exec/secrets.hpp"
 #include "pipeline/plan/plan.hpp"
@@ -36,8 +37,11 @@ class Observer {
   virtual void step_retrying(const PlannedStep&, const Result& /*failed*/, std::chrono::milliseconds) {}
   // The step was skipped or blocked.
   virtual void step_passed_over(const PlannedStep&) {}
-  // The step's upstream yielded what it once did, so a result is there.
+  // The step's upstream yielded what it once did, so a result is there; or one was brought from the remote,
+  // and is the step's `result`.
   virtual void step_cached(const PlannedStep&) {}
+  // Something is not as it should be, and the run goes on.
+  virtual void warned(const std::string& /*sentence*/) {}
   // About ten times a second while jobs run.
   virtual void tick(std::span<const RunningStep>) {}
 };
@@ -48,6 +52,7 @@ struct ExecutionOptions {
   Secrets secrets;                               // that steps use
   const std::atomic<int>* interrupts = nullptr;  // above 0: end what runs, start nothing but finally steps
   std::int64_t run = 0;                          // the run in the history that steps are written down for
+  RemoteResults* remote = nullptr;               // is asked before a step runs, and gets what ran
   std::optional<ContainerHost> container_host = {};  // of steps that run in containers
 };
 

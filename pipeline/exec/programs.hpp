@@ -14,6 +14,7 @@ struct Programs {
   std::filesystem::path train;
   std::filesystem::path serve;
   std::filesystem::path image;
+  std::filesystem::path registry;
 
   static Programs beside_this_one();
 };

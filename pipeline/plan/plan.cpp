@@ -530,6 +530,19 @@ std::vector<std::size_t> Plan::finish(std::size_t index, Result result) {
   return settle({index});
 }
 
+std::vector<std::size_t> Plan::finish_brought(std::size_t index, Result result) {
+  std::vector<std::size_t> cached = finish(index, std::move(result));
+  if (steps_[index].state == State::succeeded) {
+    steps_[index].state = State::cached;
+    steps_[index].reasons = {"its result came from the remote"};
+  }
+  return cached;
+}
+
+void Plan::add_reason(std::size_t index, std::string reason) {
+  steps_[index].reasons.push_back(std::move(reason));
+}
+
 void Plan::record(std::size_t index, std::int64_t id) {
   PlannedStep& planned = steps_[index];
   planned.result->id = id;

@@ -105,6 +105,10 @@ class Plan {
   // ready, cached, skipped or blocked; returns those that became cached, because what stands for the steps
   // before them is the same bytes as once before.
   std::vector<std::size_t> finish(std::size_t index, Result result);
+  // The same for one that did not run, because its result was brought from elsewhere: it is cached.
+  std::vector<std::size_t> finish_brought(std::size_t index, Result result);
+  // One more reason that is said for a step.
+  void add_reason(std::size_t index, std::string reason);
   // The result of an ended step has been written down, under this id.
   void record(std::size_t index, std::int64_t id);
   // Nothing more is to be started but finally steps: all others that do not run are blocked.

@@ -66,32 +66,54 @@ std::map<Digest, int> Registry::versions_by_tree(const std::string& model) const
   return versions;
 }
 
+std::optional<Release> Registry::find_bytes(const std::string& model, const Digest& tree) const {
+  Statement query = store_.database().prepare(
+      fmt::format("SELECT {} FROM releases WHERE model = ? AND tree = ?", release_columns));
+  query.bind(model).bind(tree);
+  return query.step() ? std::optional(release_from_row(query)) : std::nullopt;
+}
+
+void Registry::add(const Release& release) const {
+  store_.database()
+      .prepare(
+          "INSERT INTO releases(model, version, tree, bytes, metrics, provenance, published) "
+          "VALUES(?, ?, ?, ?, ?, ?, ?)")
+      .bind(release.model)
+      .bind(release.version)
+      .bind(release.artifact.digest)
+      .bind(static_cast<std::int64_t>(release.artifact.bytes))
+      .bind(Json(release.metrics).dump())
+      .bind(release.provenance)
+      .bind(to_milliseconds(release.published))
+      .run();
+}
+
 Release Registry::publish(const std::string& model, const Output& artifact,
                           const std::map<std::string, double>& metrics, const std::string& provenance) {
   const Database& database = store_.database();
   Transaction transaction(database);
-  Statement known =
-      database.prepare(fmt::format("SELECT {} FROM releases WHERE model = ? AND tree = ?", release_columns));
-  known.bind(model).bind(artifact.digest);
-  if (known.step()) {
-    return release_from_row(known);
+  if (const auto known = find_bytes(model, artifact.digest)) {
+    return *known;
   }
   Statement last = database.prepare("SELECT coalesce(max(version), 0) FROM releases WHERE model = ?");
   last.bind(model).step();
   Release release{model,      static_cast<int>(last.integer(0)) + 1, artifact, metrics,
                   provenance, std::chrono::system_clock::now()};
-  database
-      .prepare(
-          "INSERT INTO releases(model, version, tree, bytes, metrics, provenance, published) "
-          "VALUES(?, ?, ?, ?, ?, ?, ?)")
-      .bind(model)
-      .bind(release.version)
-      .bind(artifact.digest)
-      .bind(static_cast<std::int64_t>(artifact.bytes))
-      .bind(Json(metrics).dump())
-      .bind(provenance)
-      .bind(to_milliseconds(release.published))
-      .run();
+  add(release);
+  transaction.commit();
+  return release;
+}
+
+Release Registry::adopt(const Release& release) {
+  Transaction transaction(store_.database());
+  if (const auto known = find_bytes(release.model, release.artifact.digest)) {
+    return *known;
+  }
+  if (find(release.model, release.version)) {
+    throw UsageError(fmt::format("{} is another model in this store", release.label()),
+                     "--as NAME brings it in as the next version of a model of that name");
+  }
+  add(release);
   transaction.commit();
   return release;
 }

@@ -48,6 +48,10 @@ class Registry {
   Release publish(const std::string& model, const Output& artifact,
                   const std::map<std::string, double>& metrics, const std::string& provenance);
 
+  // Brings in a release that another store made, under its own version; bytes that are known keep the version
+  // that they have here. Throws UsageError when the version stands for other bytes here.
+  Release adopt(const Release& release);
+
   // The oldest first.
   std::vector<AliasEvent> history(const std::string& model, const std::string& alias) const;
   // Every alias of the model with what it stands for.
@@ -69,6 +73,8 @@ class Registry {
   Release resolve_reference(const std::string& reference) const;
 
  private:
+  std::optional<Release> find_bytes(const std::string& model, const Digest& tree) const;
+  void add(const Release& release) const;
   const Store& store_;
 };
 

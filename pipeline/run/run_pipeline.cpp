@@ -10,6 +10,7 @@
 #include "pipeline/deploy/rollout.hpp"
 #include "pipeline/exec/leftovers.hpp"
 #include "pipeline/exec/machine.hpp"
+#include "pipeline/exec/remote_results.hpp"
 #include "pipeline/exec/requirements.hpp"
 #include "pipeline/model/check_model.hpp"
 #include "pipeline/registry/gate.hpp"
@@ -63,6 +64,40 @@ void write_down_cached(const Plan& plan, const Spec& spec, Store& store) {
     if (planned.state == PlannedStep::State::cached && planned.action) {
       store.add_realization(spec.name, planned.step->name, planned.derivation, *planned.action,
                             planned.step->params);
+    }
+  }
+}
+
+// Nothing where the pipeline names none, or nothing runs that it could have.
+std::unique_ptr<RemoteResults> remote_of(const Spec& spec, const Plan& plan, const Programs& programs,
+                                         Store* store, RunObserver& observer) {
+  if (!spec.remote || !plan.anything_to_run()) {
+    return nullptr;
+  }
+  return std::make_unique<RemoteResults>(
+      store, RemoteResults::Options{spec.remote->url, spec.remote->required, programs.registry},
+      [&observer](const std::string& sentence) { observer.warned(sentence); });
+}
+
+// What was cached here but is not in the remote: from before it was named, or was out of reach.
+void push_what_is_missing(const Plan& plan, RemoteResults& remote) {
+  for (const PlannedStep& planned : plan.steps()) {
+    if (planned.state == PlannedStep::State::cached && travels(*planned.step) &&
+        !remote.may_have(planned.action_key)) {
+      remote.push(planned.action_key);
+    }
+  }
+}
+
+// For who looks at a plan: which of the steps that would run have their results there.
+void say_what_remote_has(Plan& plan, const Spec& spec, const Programs& programs, Store* store,
+                         RunObserver& observer) {
+  const std::unique_ptr<RemoteResults> remote = remote_of(spec, plan, programs, store, observer);
+  for (std::size_t i = 0; remote && i < plan.steps().size(); ++i) {
+    const PlannedStep& planned = plan.steps()[i];
+    if (planned.state == PlannedStep::State::run && !planned.forced && travels(*planned.step) &&
+        planned.action && remote->has(planned.action_key)) {
+      plan.add_reason(i, "cached in the remote");
     }
   }
 }
@@ -268,6 +303,9 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
   const std::optional<ContainerHost> container_host =
       request.dry_run ? std::nullopt
                       : require_container_host(spec, plan, own_environment(), request.file.string());
+  if (request.dry_run && request.ask_remote) {
+    say_what_remote_has(plan, spec, programs, store ? &*store : nullptr, observer);
+  }
   observer.planned(plan, report.effects, spec, secrets);
   report.address = observed.serving.address;
 
@@ -284,6 +322,7 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
     remove_leftovers(*store);
     write_down_cached(plan, spec, *store);
     if (plan.anything_to_run() || !report.effects.nothing_to_do()) {
+      const std::unique_ptr<RemoteResults> remote = remote_of(spec, plan, programs, &*store, observer);
       RecordedRun run(*store, spec);
       report.changed = plan.anything_to_run();
       const ExecutionOptions options{
@@ -292,6 +331,7 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
           secrets,
           request.interrupts,
           run.number(),
+          remote.get(),
           container_host};
       const bool interrupted =
           execute(plan, spec, snapshot, programs, *store,
@@ -307,6 +347,10 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
             wanted_target(spec, plan, programs, report.store, hashes);  // of the images that are there now
         carry_out_effects(spec, plan, beginning.outline, run.git, *store, target.get(), request.interrupts,
                           observer, report);
+      }
+      if (remote && !interrupted) {
+        push_what_is_missing(plan, *remote);
+        remote->finish(request.interrupts);
       }
       run.outcome = report.outcome;
       run.release = report.release ? report.release->label() : "";

@@ -116,8 +116,13 @@ auto members(OneOf<DeploySpec> auto& deploy) {
                   container_port, model_in_image);
 }
 
+auto members(OneOf<RemoteSpec> auto& remote) {
+  auto& [url, required] = remote;
+  return std::tie(url, required);
+}
+
 void pack_head(const Spec& spec, Packer& packer) {
-  const auto& [document, file, project, name, params, steps, groups, model, deploy] = spec;
+  const auto& [document, file, project, name, params, steps, groups, model, deploy, remote] = spec;
   packer.put(file.string());
   packer.put(project.string());
   packer.put(name);
@@ -125,6 +130,7 @@ void pack_head(const Spec& spec, Packer& packer) {
   packer.put(groups);
   packer.put(model);
   packer.put(deploy);
+  packer.put(remote);
 }
 
 Spec unpack_head(Unpacker& unpacker) {
@@ -136,6 +142,7 @@ Spec unpack_head(Unpacker& unpacker) {
   unpacker.get(spec.groups);
   unpacker.get(spec.model);
   unpacker.get(spec.deploy);
+  unpacker.get(spec.remote);
   return spec;
 }
 

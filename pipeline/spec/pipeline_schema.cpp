@@ -237,6 +237,18 @@ Schema deploy_schema() {
                 integer("where the server listens inside its container; 8080 when not given", 1, 65535))});
 }
 
+Schema remote_schema() {
+  const std::string url =
+      "`oci://HOST/REPOSITORY` is an OCI registry, `s3://BUCKET/PREFIX` is S3 or what speaks its protocol";
+  return either(
+      "Where results travel between machines: a step whose result is there is not run but brought, and what "
+      "runs is sent there. Who you are there is known from `docker login`, or from the AWS_* variables.",
+      {text(url),
+       keys("", {required("url", text(url)),
+                 optional("required", boolean("a run fails when the remote cannot be used; when not "
+                                              "given, it goes on without it"))})});
+}
+
 Schema make_pipeline_schema() {
   return keys(
       "How a model comes to serve.",
@@ -255,7 +267,7 @@ Schema make_pipeline_schema() {
                    map("Images that steps and the deployment use, by name; built when their content changed, "
                        "used by digest. Only those that are used are looked at.",
                        image_schema(), "image")),
-          later("remote", "Where results travel between machines."),
+          optional("remote", remote_schema()),
           optional(
               "profiles",
               map("Named changes to this file, for `--profile NAME`: each holds any of the keys above, and "

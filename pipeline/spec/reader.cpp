@@ -68,6 +68,7 @@ class Reader {
     read_steps();
     read_model();
     read_deploy();
+    read_remote();
     check_image_names();
     for (Step& image : images_.steps()) {
       spec_.steps.push_back(std::move(image));
@@ -746,6 +747,25 @@ class Reader {
       check_name(deploy.alias, alias->mark, "an alias");
     }
     spec_.deploy = std::move(deploy);
+  }
+
+  void read_remote() {
+    const YamlNode* node = root_.find("remote");
+    const YamlNode* url = node == nullptr || node->is_scalar() ? node : node->find("url");
+    if (url == nullptr || !url->is_scalar() || url->is_null()) {
+      return;
+    }
+    Usage usage;
+    RemoteSpec remote;
+    remote.url = references_.text(*url, usage).value_or("");
+    if (!remote.url.empty() && !remote.url.starts_with("oci://") && !remote.url.starts_with("s3://")) {
+      diagnostics_.add(*url, fmt::format("'{}' is no remote", printable(remote.url)),
+                       "write oci://HOST/REPOSITORY or s3://BUCKET/PREFIX");
+    }
+    if (const YamlNode* required = node->is_scalar() ? nullptr : node->find("required")) {
+      remote.required = as_boolean(*required).value_or(false);
+    }
+    spec_.remote = std::move(remote);
   }
 
   const YamlNode& root_;

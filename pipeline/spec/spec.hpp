@@ -150,6 +150,12 @@ struct DeploySpec {
   bool model_in_image = true;        // else the release's folder is mounted
 };
 
+// Where results travel between machines.
+struct RemoteSpec {
+  std::string url;        // "oci://HOST/REPOSITORY" or "s3://BUCKET/PREFIX"
+  bool required = false;  // a run fails when it cannot be used
+};
+
 // The parsed file. A value; nothing in it depends on the disk.
 struct Spec {
   std::shared_ptr<const YamlDocument> document;  // for messages that point into it
@@ -162,6 +168,7 @@ struct Spec {
   std::map<std::string, MatrixGroup> groups;  // by the name of the matrix step
   std::optional<ModelSpec> model;
   std::optional<DeploySpec> deploy;
+  std::optional<RemoteSpec> remote;
 
   const Step* find_step(std::string_view step) const;
   std::vector<std::string> step_names() const;

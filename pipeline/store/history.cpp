@@ -66,7 +66,7 @@ RunStepRecord record_of(const std::string& name, const PlannedStep& planned) {
   for (const Result& result : planned.chosen) {
     record.chosen.push_back(result.id);
   }
-  if (planned.result) {
+  if (planned.result && planned.state != PlannedStep::State::cached) {
     record.ran = planned.result->id;
   }
   if (!planned.kept.empty()) {

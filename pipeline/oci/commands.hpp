@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace mlpipe {
+
+// What mlpipe-registry is asked for, each printing one JSON document on standard output.
+
+struct ModelImageRequest {
+  std::string engine;  // "docker", "podman"; empty: as Engine::find() chooses
+  std::string server;  // an image that the engine has
+  std::filesystem::path model;
+  std::string tag;
+  std::vector<std::string> labels;  // "NAME=VALUE"
+};
+
+// {"id": "sha256:…", "tag": "docker.io/library/digits:7", "engine": "docker", "made_by": "load"}
+void model_image_command(const ModelImageRequest& request);
+
+// A release's description, as parse_description() reads it, comes on standard input.
+inline constexpr std::uint64_t largest_description = std::uint64_t{16} << 20U;
+
+struct PushRequest {
+  std::string to;       // HOST/REPOSITORY[:TAG]
+  std::string version;  // the tag where `to` has none
+  std::filesystem::path model;
+  std::string
+      server;  // an image in a registry when it names a host, else an engine's; empty: no image is made
+  std::string engine;
+  std::vector<std::string> labels;
+};
+
+// Two manifests over the same blobs: the runnable image TAG, where a server is named, and the ModelPack
+// artifact TAG-model.
+// {"image": {"reference": …, "digest": …, "server": …, "layers": {"there": 4, "mounted": 0, "sent": 1}},
+//  "artifact": {"reference": …, "digest": …}, "model_layer": {"digest": …, "size": …}}
+void push_command(const PushRequest& request);
+
+struct PullRequest {
+  std::string reference;
+  std::filesystem::path to;  // a folder that does not exist yet
+};
+
+// {"reference": …, "digest": …, "folder": "TO/model", "annotations": {…}, "descriptor": {…}}
+void pull_command(const PullRequest& request);
+
+}  // namespace mlpipe

@@ -1,0 +1,172 @@
+#include "tests/oci/real_registry.hpp"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "pipeline/base/error.hpp"
+#include "pipeline/oci/tar_reader.hpp"
+#include "pipeline/oci/tar_writer.hpp"
+
+namespace mlpipe {
+namespace {
+
+namespace fs = std::filesystem;
+
+sockaddr_in loopback(int port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  return address;
+}
+
+int free_port() {
+  const FileDescriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address = loopback(0);
+  socklen_t size = sizeof address;
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  if (::bind(socket.get(), generic, size) != 0 || ::getsockname(socket.get(), generic, &size) != 0) {
+    throw_errno("looking for a free port");
+  }
+  return ntohs(address.sin_port);
+}
+
+bool answers(int port) {
+  const FileDescriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address = loopback(port);
+  return ::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+}
+
+}  // namespace
+
+std::string program_in_path(const std::string& name) {
+  try {
+    return find_program(name, own_environment()).string();
+  } catch (const Error&) {
+    return "";
+  }
+}
+
+TestServer::TestServer(const std::string& program, std::vector<std::string> arguments,
+                       Environment environment, const fs::path& folder)
+    : port_(free_port()) {
+  for (std::string& argument : arguments) {
+    if (const std::size_t at = argument.find("@PORT@"); at != std::string::npos) {
+      argument.replace(at, 6, std::to_string(port_));
+    }
+  }
+  Command command;
+  command.arguments = std::move(arguments);
+  command.arguments.insert(command.arguments.begin(), program);
+  command.environment = own_environment();
+  for (const auto& [name, value] : environment) {
+    (*command.environment)[name] = value;
+  }
+  command.signal_when_parent_ends = SIGKILL;
+  process_ = std::make_unique<Background>(command, folder / "output");
+  wait_until(program + " answers", [this] { return answers(port_); });
+}
+
+RealRegistry::RealRegistry() {
+  const fs::path config = folder_.path() / "config.yml";
+  write_file_atomically(config,
+                        fmt::format("version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: "
+                                    "{{rootdirectory: {}}}, delete: {{enabled: true}}}}\nhttp: {{addr: "
+                                    "127.0.0.1:1}}\n",
+                                    (folder_.path() / "data").string()));
+  // The port is in an argument, so that TestServer can choose it.
+  server_ = std::make_unique<TestServer>(
+      "/usr/bin/env",
+      std::vector<std::string>{"REGISTRY_HTTP_ADDR=127.0.0.1:@PORT@", program_in_path("docker-registry"),
+                               "serve", config.string()},
+      Environment{}, folder_.path());
+}
+
+std::string RealEngine::missing(const std::string& name) {
+  const std::string program = program_in_path(name);
+  if (program.empty()) {
+    return name + " is not installed";
+  }
+  Command command;
+  command.arguments = {program, "info"};
+  const Captured captured = run_and_capture(std::move(command));
+  return captured.ending.succeeded() ? "" : name + " does not answer";
+}
+
+Captured RealEngine::run(std::vector<std::string> arguments) const {
+  Command command;
+  arguments.insert(arguments.begin(), name_);
+  command.arguments = std::move(arguments);
+  return run_and_capture(std::move(command));
+}
+
+RealEngine::~RealEngine() {
+  for (const std::string& image : images_) {
+    run({"rmi", "--force", image});
+  }
+}
+
+std::string RealEngine::make_server() {
+  const TemporaryDirectory folder;
+  std::string tar;
+  TarWriter writer([&](std::string_view bytes) { tar += bytes; });
+  writer.file("mlpipe-serve", fmt::format("a server of test {}", ::getpid()), true);
+  writer.finish();
+  write_file_atomically(folder.path() / "image.tar", tar);
+  std::string name = fmt::format("mlpipe-registry-test-{}-server:1", ::getpid());
+  const Captured captured =
+      run({"import", "--change", "ENTRYPOINT [\"/mlpipe-serve\"]", "--change", "EXPOSE 8080", "--change",
+           "STOPSIGNAL SIGTERM", (folder.path() / "image.tar").string(), name});
+  if (!captured.ending.succeeded()) {
+    throw Error(name_ + " import: " + captured.error);
+  }
+  name = (name_ == "podman" ? "localhost/" : "") + name;
+  owns(name);
+  return name;
+}
+
+std::string RealEngine::file_in(const std::string& image, const std::string& path) const {
+  const Captured created = run({"create", image, "/mlpipe-serve"});
+  if (!created.ending.succeeded()) {
+    throw Error(name_ + " create: " + created.error);
+  }
+  const std::string container = created.output.substr(0, created.output.find('\n'));
+  const TemporaryDirectory folder;
+  const Captured copied = run({"cp", container + ":" + path, (folder.path() / "file").string()});
+  run({"rm", container});
+  if (!copied.ending.succeeded()) {
+    throw Error(name_ + " cp: " + copied.error);
+  }
+  return read_file(folder.path() / "file");
+}
+
+std::string output_of(const std::vector<std::string>& arguments, const std::string& input,
+                      const Environment& more) {
+  Command command;
+  command.arguments = arguments;
+  command.environment = own_environment();
+  for (const auto& [name, value] : more) {
+    (*command.environment)[name] = value;
+  }
+  Captured captured = run_and_capture(std::move(command), input);
+  EXPECT_TRUE(captured.ending.succeeded()) << arguments.front() << ": " << captured.error << captured.output;
+  return std::move(captured.output);
+}
+
+fs::path registry_program() {
+  return fs::path(MLPIPE_PROGRAMS) / "mlpipe-registry";
+}
+
+void write_model(const fs::path& folder, const std::string& labels) {
+  fs::create_directories(folder);
+  // The smallest safetensors file: no tensors; what is computed from it, no test here asks.
+  write_file_atomically(folder / "model.yaml", "mlpipe-model: 1\nlabels: " + labels + "\n");
+  write_file_atomically(folder / "weights.safetensors", std::string("\x02\0\0\0\0\0\0\0{}", 10));
+}
+
+}  // namespace mlpipe
