@@ -34,10 +34,15 @@ int free_port() {
   return ntohs(address.sin_port);
 }
 
+// Whether somebody else does: a connection to a port that nobody listens at may get that port as its own, and
+// then is one with itself.
 bool answers(int port) {
   const FileDescriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address = loopback(port);
-  return ::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  socklen_t size = sizeof address;
+  return ::connect(socket.get(), generic, size) == 0 && ::getsockname(socket.get(), generic, &size) == 0 &&
+         ntohs(address.sin_port) != port;
 }
 
 }  // namespace
@@ -50,24 +55,33 @@ std::string program_in_path(const std::string& name) {
   }
 }
 
-TestServer::TestServer(const std::string& program, std::vector<std::string> arguments,
-                       Environment environment, const fs::path& folder)
-    : port_(free_port()) {
-  for (std::string& argument : arguments) {
-    if (const std::size_t at = argument.find("@PORT@"); at != std::string::npos) {
-      argument.replace(at, 6, std::to_string(port_));
-    }
-  }
+TestServer::TestServer(const std::string& program, const std::vector<std::string>& arguments,
+                       const Environment& environment, const fs::path& folder) {
   Command command;
-  command.arguments = std::move(arguments);
-  command.arguments.insert(command.arguments.begin(), program);
   command.environment = own_environment();
   for (const auto& [name, value] : environment) {
     (*command.environment)[name] = value;
   }
   command.signal_when_parent_ends = SIGKILL;
-  process_ = std::make_unique<Background>(command, folder / "output");
-  wait_until(program + " answers", [this] { return answers(port_); });
+  // A port that was free may be taken when the program gets to it.
+  constexpr int attempts = 5;
+  for (int attempt = 1; attempt <= attempts; ++attempt) {
+    port_ = free_port();
+    command.arguments = {program};
+    for (std::string argument : arguments) {
+      if (const std::size_t at = argument.find("@PORT@"); at != std::string::npos) {
+        argument.replace(at, 6, std::to_string(port_));
+      }
+      command.arguments.push_back(std::move(argument));
+    }
+    process_ = std::make_unique<Background>(command, folder / "output");
+    const auto ended = [this] { return !process_runs(process_->pid()); };
+    wait_until(program + " answers", [&] { return answers(port_) || ended(); });
+    if (!ended()) {
+      return;
+    }
+  }
+  throw Error(program + ": " + process_->error());
 }
 
 RealRegistry::RealRegistry() {

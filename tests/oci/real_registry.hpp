@@ -17,8 +17,8 @@ std::string program_in_path(const std::string& name);
 class TestServer {
  public:
   // `arguments` get the port for "@PORT@". Waits until somebody answers there.
-  TestServer(const std::string& program, std::vector<std::string> arguments, Environment environment,
-             const std::filesystem::path& folder);
+  TestServer(const std::string& program, const std::vector<std::string>& arguments,
+             const Environment& environment, const std::filesystem::path& folder);
   std::string address() const { return fmt::format("127.0.0.1:{}", port_); }
   // It answers no more.
   void stop() { process_.reset(); }
