@@ -1,13 +1,12 @@
 #include <gtest/gtest.h>
 
-#include <thread>
-
 #include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <thread>
 
 #include "server/protocol/json.hpp"
 #include "server/protocol/routes.hpp"
