@@ -6,6 +6,7 @@
 #include "pipeline/cli/find_deployment.hpp"
 #include "pipeline/cli/find_store.hpp"
 #include "pipeline/deploy/container_target.hpp"
+#include "pipeline/exec/programs.hpp"
 #include "pipeline/registry/registry.hpp"
 
 namespace mlpipe {
@@ -27,8 +28,9 @@ int deploy_command(const Invocation& invocation) {
     throw UsageError(fmt::format("{} does not serve from containers", record.alias),
                      "`mlpipe run` with `target: container` first");
   }
-  fmt::print("{}", ContainerTarget::existing(store.deployment_directory(record.alias))
-                       ->compose(release->model, served(store, *release)));
+  fmt::print("{}",
+             ContainerTarget::existing(store.deployment_directory(record.alias), Programs::beside_this_one())
+                 ->compose(release->model, served(store, *release)));
   return 0;
 }
 

@@ -64,7 +64,9 @@ void show_containers(const Invocation& invocation, const Store& store, const std
         fmt::format("the log of {} is in several containers, and cannot be followed here", alias),
         "`mlpipe status` names them; `docker logs --follow NAME`");
   }
-  const std::string text = ContainerTarget::existing(store.deployment_directory(alias))->log(lines_of_each);
+  const std::string text =
+      ContainerTarget::existing(store.deployment_directory(alias), Programs::beside_this_one())
+          ->log(lines_of_each);
   if (invocation.json()) {
     fmt::print("{}\n", nlohmann::ordered_json{{"of", alias}, {"text", text}}.dump(
                            2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));

@@ -27,7 +27,7 @@ constexpr const char* stopped = "stopped";
 constexpr std::uint64_t largest_request = std::uint64_t{64} << 20U;
 
 std::unique_ptr<Target> target_of(const Store& store, const DeploymentRecord& record) {
-  return existing_target(store, record, Programs::beside_this_one().agent);
+  return existing_target(store, record, Programs::beside_this_one());
 }
 
 // A deployment that was stopped has nothing to be asked of, maybe not even the engine that it was on.

@@ -49,8 +49,10 @@ std::set<std::string> places_of(const std::vector<Container>& servers, int port)
 
 }  // namespace
 
-ContainerTarget::ContainerTarget(Engine engine, fs::path directory, ContainerServing serving)
+ContainerTarget::ContainerTarget(Engine engine, Programs programs, fs::path directory,
+                                 ContainerServing serving)
     : engine_(std::move(engine)),
+      programs_(std::move(programs)),
       folder_(fs::absolute(directory).lexically_normal()),
       serving_(std::move(serving)),
       gateway_(engine_, folder_) {
@@ -66,7 +68,7 @@ ContainerTarget::ContainerTarget(Engine engine, fs::path directory, ContainerSer
   }
 }
 
-std::unique_ptr<ContainerTarget> ContainerTarget::existing(const fs::path& directory) {
+std::unique_ptr<ContainerTarget> ContainerTarget::existing(const fs::path& directory, Programs programs) {
   ContainerServing serving;
   ContainerState state;
   const ContainerFolder folder(directory);
@@ -74,7 +76,12 @@ std::unique_ptr<ContainerTarget> ContainerTarget::existing(const fs::path& direc
     folder.load(serving, state);
   }
   Engine engine = Engine::find(serving.engine, own_environment());
-  return std::make_unique<ContainerTarget>(std::move(engine), directory, std::move(serving));
+  return std::make_unique<ContainerTarget>(std::move(engine), std::move(programs), directory,
+                                           std::move(serving));
+}
+
+ServerSet ContainerTarget::servers() const {
+  return {engine_, folder_, gateway_, serving_, state_.subnet, programs_.registry};
 }
 
 ServingState ContainerTarget::observe() {
@@ -342,9 +349,10 @@ void ContainerTarget::stop() {
 }
 
 std::string ContainerTarget::compose(const std::string& model, const ServedRelease& release) const {
-  const std::string image = serving_.model_in_image
-                                ? model_image(engine_, serving_.server_image, release, serving_.alias)
-                                : serving_.server_image;
+  const std::string image =
+      serving_.model_in_image
+          ? model_image(engine_, programs_.registry, serving_.server_image, release, serving_.alias)
+          : serving_.server_image;
   return compose_text(serving_, state_, {model, release.version, image, release.directory.string()});
 }
 

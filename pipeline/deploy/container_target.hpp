@@ -13,6 +13,7 @@
 #include "pipeline/deploy/server_set.hpp"
 #include "pipeline/deploy/target.hpp"
 #include "pipeline/deploy/traffic_log.hpp"
+#include "pipeline/exec/programs.hpp"
 
 namespace mlpipe {
 
@@ -24,13 +25,14 @@ namespace mlpipe {
 // lock, but for observe().
 class ContainerTarget : public Target {
  public:
-  ContainerTarget(Engine engine, std::filesystem::path directory, ContainerServing serving);
+  ContainerTarget(Engine engine, Programs programs, std::filesystem::path directory,
+                  ContainerServing serving);
   ContainerTarget(const ContainerTarget&) = delete;
   ContainerTarget& operator=(const ContainerTarget&) = delete;
 
   // The deployment that stands in a folder, as it was begun. Throws Error when its engine is not there any
   // more.
-  static std::unique_ptr<ContainerTarget> existing(const std::filesystem::path& directory);
+  static std::unique_ptr<ContainerTarget> existing(const std::filesystem::path& directory, Programs programs);
 
   ServingState observe() override;
   WantedServing wanted() const override;
@@ -50,7 +52,7 @@ class ContainerTarget : public Target {
   std::string compose(const std::string& model, const ServedRelease& release) const;
 
  private:
-  ServerSet servers() const { return {engine_, folder_, gateway_, serving_, state_.subnet}; }
+  ServerSet servers() const;
   std::string set_that_serves(const ServedRelease& release) const;
   void ensure_network();
   std::string read_subnet() const;
@@ -59,6 +61,7 @@ class ContainerTarget : public Target {
   void remove_sets_but(const std::string& set) const;
 
   Engine engine_;
+  Programs programs_;
   ContainerFolder folder_;
   ContainerServing serving_;
   ContainerState state_;

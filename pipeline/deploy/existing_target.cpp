@@ -6,12 +6,12 @@
 namespace mlpipe {
 
 std::unique_ptr<Target> existing_target(const Store& store, const DeploymentRecord& record,
-                                        const std::filesystem::path& agent) {
+                                        const Programs& programs) {
   const std::filesystem::path directory = store.deployment_directory(record.alias);
   if (record.target == "container") {
-    return ContainerTarget::existing(directory);
+    return ContainerTarget::existing(directory, programs);
   }
-  return std::make_unique<LocalTarget>(LocalTarget::existing(directory, agent));
+  return std::make_unique<LocalTarget>(LocalTarget::existing(directory, programs.agent));
 }
 
 }  // namespace mlpipe

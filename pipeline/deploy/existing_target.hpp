@@ -1,10 +1,10 @@
 #pragma once
 
-#include <filesystem>
 #include <memory>
 
 #include "pipeline/deploy/deployments.hpp"
 #include "pipeline/deploy/target.hpp"
+#include "pipeline/exec/programs.hpp"
 #include "pipeline/store/store.hpp"
 
 namespace mlpipe {
@@ -12,6 +12,6 @@ namespace mlpipe {
 // What carries a deployment, as it was begun. Throws Error when that cannot be used here: an engine that is
 // not installed.
 std::unique_ptr<Target> existing_target(const Store& store, const DeploymentRecord& record,
-                                        const std::filesystem::path& agent);
+                                        const Programs& programs);
 
 }  // namespace mlpipe

@@ -214,9 +214,10 @@ void ServerSet::start(const ServedRelease& release) {
   const std::string set = name_of(release, serving_);
   const std::vector<Place> places = missing_places(set);
   if (!places.empty()) {
-    const std::string image = serving_.model_in_image
-                                  ? model_image(engine_, serving_.server_image, release, serving_.alias)
-                                  : serving_.server_image;
+    const std::string image =
+        serving_.model_in_image
+            ? model_image(engine_, registry_program_, serving_.server_image, release, serving_.alias)
+            : serving_.server_image;
     std::vector<std::future<void>> starting;
     starting.reserve(places.size());
     for (const Place& place : places) {

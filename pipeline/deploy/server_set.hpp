@@ -19,8 +19,14 @@ class ServerSet {
  public:
   // All must outlive it.
   ServerSet(const Engine& engine, const ContainerFolder& folder, const Gateway& gateway,
-            const ContainerServing& serving, const std::string& subnet)
-      : engine_(engine), folder_(folder), gateway_(gateway), serving_(serving), subnet_(subnet) {}
+            const ContainerServing& serving, const std::string& subnet,
+            const std::filesystem::path& registry_program)
+      : engine_(engine),
+        folder_(folder),
+        gateway_(gateway),
+        serving_(serving),
+        subnet_(subnet),
+        registry_program_(registry_program) {}
 
   static std::string name_of(const ServedRelease& release, const ContainerServing& serving);
 
@@ -46,6 +52,7 @@ class ServerSet {
   const Gateway& gateway_;
   const ContainerServing& serving_;
   const std::string& subnet_;
+  const std::filesystem::path& registry_program_;
 };
 
 // The containers of a deployment that hold servers.

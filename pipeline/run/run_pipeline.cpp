@@ -185,7 +185,7 @@ std::optional<Release> publish(const Spec& spec, const Plan& plan, const std::op
 void stop_elsewhere(const Spec& spec, const Store& store) {
   const auto record = find_deployment(store, spec.deploy->alias);
   if (record && record->target != spec.deploy->target && record->phase != "stopped") {
-    existing_target(store, *record, Programs::beside_this_one().agent)->stop();
+    existing_target(store, *record, Programs::beside_this_one())->stop();
   }
 }
 
@@ -374,7 +374,7 @@ void move_by_hand(const Store& store, const Release& release, const std::string&
   registry.require_files(release);
   const auto record = find_deployment(store, alias);
   if (record && record->model == release.model && record->phase != "stopped") {
-    const std::unique_ptr<Target> target = existing_target(store, *record, Programs::beside_this_one().agent);
+    const std::unique_ptr<Target> target = existing_target(store, *record, Programs::beside_this_one());
     if (target->observe().running) {
       const auto current = registry.resolve(release.model, alias);
       RolloutOptions options;  // who moves it by hand has decided: all traffic goes there at once

@@ -35,7 +35,8 @@ std::string image_id(const Plan& plan, const std::optional<Input>& image, const 
   return json["id"];
 }
 
-std::unique_ptr<Target> container_target(const DeploySpec& deploy, const Plan& plan, const fs::path& store) {
+std::unique_ptr<Target> container_target(const DeploySpec& deploy, const Plan& plan, const Programs& programs,
+                                         const fs::path& store) {
   ContainerServing serving;
   serving.alias = deploy.alias;
   serving.host = deploy.host;
@@ -47,7 +48,7 @@ std::unique_ptr<Target> container_target(const DeploySpec& deploy, const Plan& p
   serving.command = deploy.command;
   serving.container_port = deploy.container_port;
   serving.model_in_image = deploy.model_in_image;
-  return std::make_unique<ContainerTarget>(Engine::find("", own_environment()),
+  return std::make_unique<ContainerTarget>(Engine::find("", own_environment()), programs,
                                            store / "deployments" / deploy.alias, std::move(serving));
 }
 
@@ -69,7 +70,7 @@ std::unique_ptr<Target> wanted_target(const Spec& spec, const Plan& plan, const 
   if (!spec.deploy) {
     return nullptr;
   }
-  return spec.deploy->target == "container" ? container_target(*spec.deploy, plan, store)
+  return spec.deploy->target == "container" ? container_target(*spec.deploy, plan, programs, store)
                                             : local_target(*spec.deploy, programs, store, hashes);
 }
 

@@ -55,8 +55,13 @@ class OnEngine : public testing::TestWithParam<EngineKind> {
 
   const Engine& engine() const { return *serving_engine(GetParam()).engine; }
   fs::path place() const { return folder_.path() / "deployments" / "prod"; }
+  static Programs programs() {
+    Programs programs;
+    programs.registry = MLPIPE_PROGRAMS "/mlpipe-registry";
+    return programs;
+  }
   std::unique_ptr<ContainerTarget> target() const {
-    return std::make_unique<ContainerTarget>(engine(), place(), serving_);
+    return std::make_unique<ContainerTarget>(engine(), programs(), place(), serving_);
   }
   ServedRelease release(const std::string& version, const std::string& color) const {
     const fs::path model = folder_.path() / color;
@@ -229,7 +234,7 @@ TEST_P(OnEngine, APortInUseIsNamed) {
   TemporaryDirectory elsewhere;
   ContainerServing other = serving_;
   other.port = address_of(url()).port;
-  ContainerTarget second(engine(), elsewhere.path() / "prod", other);
+  ContainerTarget second(engine(), programs(), elsewhere.path() / "prod", other);
   const Rollout rollout = roll_out(second, release("1", "red"), std::nullopt, {});
   EXPECT_EQ(rollout.phase(), Phase::aborted);
   EXPECT_TRUE(has(rollout.failure(), "starting the gateway at 127.0.0.1:" + std::to_string(*other.port)));
