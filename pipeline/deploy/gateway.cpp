@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "pipeline/base/crash_point.hpp"
+#include "pipeline/base/scalar.hpp"
 #include "pipeline/base/text.hpp"
 #include "pipeline/deploy/address.hpp"
 
@@ -61,6 +62,18 @@ std::vector<std::string> confinement() {
           fmt::format("{}:{}", ContainerFolder::user(), ContainerFolder::group())};
 }
 
+std::vector<std::string> placement(EngineKind kind, const std::string& network, const std::string& address) {
+  std::vector<std::string> arguments = {"--network", network, "--ip", address};
+  if (kind == EngineKind::podman) {
+    std::string hardware = "02:42";  // the first byte says that it was chosen, not made
+    for (const std::string& part : split(address, '.')) {
+      hardware += fmt::format(":{:02x}", parse_integer(part).value());
+    }
+    arguments.insert(arguments.end(), {"--mac-address", hardware});
+  }
+  return arguments;
+}
+
 std::optional<Container> Gateway::find() const {
   for (Container& container : containers_labelled(engine_, container_label::deployment, folder_.identity())) {
     if (container.label(container_label::role) == "gateway") {
@@ -105,7 +118,10 @@ void Gateway::start(const ContainerServing& serving, const ContainerState& state
   }
   // A reload is a signal to its container; where that has no stop signal of its own, docker takes every
   // signal for the wish that it ends, and does not start it again.
-  add({"--stop-signal", "SIGQUIT", "--env", "TZ=UTC", "--network", network(), "--ip", state.subnet + "2"});
+  add({"--stop-signal", "SIGQUIT", "--env", "TZ=UTC"});
+  for (std::string& argument : placement(engine_.kind(), network(), state.subnet + "2")) {
+    arguments.push_back(std::move(argument));
+  }
   add({"--publish", fmt::format("{}:{}:{}", serving.host == "localhost" ? loopback : serving.host, state.port,
                                 gateway_port)});
   add({"--publish", fmt::format("{}::{}", loopback, gateway_control_port)});

@@ -60,4 +60,9 @@ Error container_failure(const Engine& engine, const std::string& doing, const Ca
 // owns nothing; what ends by itself is started again.
 std::vector<std::string> confinement();
 
+// Gives a container an IPv4 address in a network. Podman would choose another hardware address each time that
+// a container starts, and its neighbours would look for the old one for up to half a minute: there it follows
+// from the address. Docker sees to that itself, and not each of its versions can be told.
+std::vector<std::string> placement(EngineKind kind, const std::string& network, const std::string& address);
+
 }  // namespace mlpipe
