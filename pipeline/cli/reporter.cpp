@@ -244,7 +244,8 @@ void Reporter::step_finished(const PlannedStep& planned) {
   }
   say(fmt::format("{} {}  {}", terminal_.red("✗"), name, printable(result.failure)));
   if (blobs_ && result.failure != "cancelled") {
-    constexpr std::size_t lines_shown = 24;  // 20 of what failed, and what mlpipe-image says around them
+    // A failed build ends with 20 lines of what failed, and what mlpipe-image says around them.
+    const std::size_t lines_shown = planned.step->kind() == "image" ? 24 : 20;
     const std::filesystem::path log = blobs_->path_of_blob(result.log);
     const std::string end = last_lines(read_file(log), lines_shown);
     for (const std::string& line : split(end, '\n')) {

@@ -176,8 +176,14 @@ Digest push_model_pack(RegistryClient& to, const ImageReference& target, const M
 }
 
 PulledModel pull_model(RegistryClient& from, const ImageReference& reference, const fs::path& folder) {
+  const fs::path place = fs::absolute(folder / "").parent_path();  // without a slash at its end
+  const TemporaryDirectory staging(place.parent_path());
+  const fs::path incoming = staging.path() / "model";
   try {
-    return Pull(from, reference, folder).run();
+    PulledModel pulled = Pull(from, reference, incoming).run();
+    fs::rename(incoming, place);
+    pulled.folder = pulled.folder == incoming ? folder : folder / pulled.folder.filename();
+    return pulled;
   } catch (const UsageError& error) {
     const std::string what = error.what();
     throw UsageError(

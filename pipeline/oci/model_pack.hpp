@@ -44,7 +44,8 @@ struct PulledModel {
 
 // Brings a model into a folder that does not exist yet: from a ModelPack artifact, whoever wrote it, or from
 // the model layer of an image that mlpipe made. Every blob is checked against its digest, and every name and
-// size before it is used. Throws UsageError for a manifest that is neither.
+// size before it is used. The folder is there when all of it is. Throws UsageError for a manifest that is
+// neither.
 PulledModel pull_model(RegistryClient& from, const ImageReference& reference,
                        const std::filesystem::path& folder);
 

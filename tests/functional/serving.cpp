@@ -108,7 +108,8 @@ std::vector<pid_t> servers_of(const Project& project) {
   return pids;
 }
 
-RestlessClient::RestlessClient(const std::string& url) {
+RestlessClient::RestlessClient(const std::string& url, std::string body)
+    : body_(body.empty() ? example : std::move(body)) {
   for (const bool keep_alive : {true, false}) {
     threads_.emplace_back([this, keep_alive, address = address_of(url)] { ask_on(address, keep_alive); });
   }
@@ -130,10 +131,11 @@ void RestlessClient::ask_on(const Address& address, bool keep_alive) {
   httplib::Client client(address.host, address.port);
   client.set_keep_alive(keep_alive);
   while (!stopping_) {
-    const httplib::Result result = client.Post("/predict", example, "application/json");
+    const httplib::Result result = client.Post("/predict", body_, "application/json");
     const std::lock_guard lock(mutex_);
     if (result && result->status == 200) {
-      ++answers_[Json::parse(result->body).at("prediction")];
+      const Json prediction = Json::parse(result->body).at("prediction");
+      ++answers_[prediction.is_string() ? prediction.get<std::string>() : prediction.dump()];
     } else {
       failures_.push_back(result ? fmt::format("{} {}", result->status, result->body)
                                  : httplib::to_string(result.error()));

@@ -42,7 +42,8 @@ std::vector<pid_t> servers_of(const Project& project);
 // Asks without pause from the moment that it is made.
 class RestlessClient {
  public:
-  explicit RestlessClient(const std::string& url);
+  // `body` of each request; what the tiny models take when it is empty.
+  explicit RestlessClient(const std::string& url, std::string body = "");
   ~RestlessClient();
   RestlessClient(const RestlessClient&) = delete;
   RestlessClient& operator=(const RestlessClient&) = delete;
@@ -57,6 +58,7 @@ class RestlessClient {
  private:
   void ask_on(const Address& address, bool keep_alive);
 
+  std::string body_;
   std::atomic<bool> stopping_ = false;
   std::atomic<std::size_t> asked_ = 0;
   mutable std::mutex mutex_;

@@ -1,4 +1,5 @@
 // A model on top of a server's image, in an engine.
+#include "tests/oci/real_engine.hpp"
 #include "tests/oci/real_registry.hpp"
 
 namespace mlpipe {
@@ -44,6 +45,7 @@ TEST_P(ModelImage, IsTheServersWithOneMoreLayer) {
   EXPECT_EQ(image.at("RootFS").at("Layers").size(), base.at("RootFS").at("Layers").size() + 1);
   EXPECT_EQ(image.at("Config").at("Entrypoint"), base.at("Config").at("Entrypoint"));
   EXPECT_EQ(image.at("Config").at("ExposedPorts"), base.at("Config").at("ExposedPorts"));
+  EXPECT_EQ(image.at("Config").at("User"), "65532");
   EXPECT_EQ(image.at("Config").at("Labels").at("mlpipe.model"), "digits:7");
 }
 
@@ -59,9 +61,10 @@ TEST_P(ModelImage, TheSameTwiceIsTheSameImage) {
 TEST_P(ModelImage, AnEngineThatWantsAllLayersBuilds) {
   const std::string server = engine_.make_server();
   // An engine as those with containerd's image store are, to this program.
-  const fs::path program = scratch_.path() / (std::string(GetParam()) + "-without-load");
+  const fs::path programs = scratch_.path() / "programs";
+  fs::create_directory(programs);
   write_file_atomically(
-      program,
+      programs / GetParam(),
       fmt::format("#!/bin/sh\n[ \"$1\" = load ] && {{ echo 'blob not found' >&2; exit 1; }}\n"
                   "exec {} \"$@\"\n",
                   program_in_path(GetParam())),
@@ -70,7 +73,7 @@ TEST_P(ModelImage, AnEngineThatWantsAllLayersBuilds) {
   const Json made =
       Json::parse(output_of({registry_program(), "model-image", "--engine", GetParam(), "--server", server,
                              "--model", (scratch_.path() / "model").string(), "--tag", name},
-                            "", {{"PATH", scratch_.path().string() + ":" + own_environment()["PATH"]}}));
+                            "", {{"PATH", programs.string() + ":" + own_environment()["PATH"]}}));
   EXPECT_EQ(made.at("made_by"), "build");
   EXPECT_EQ(engine_.file_in(name, "/model/model.yaml"), read_file(scratch_.path() / "model" / "model.yaml"));
 }

@@ -3,6 +3,7 @@
 #include "pipeline/oci/model_pack.hpp"
 #include "tests/functional/tiny_model.hpp"
 #include "tests/oci/real_registry.hpp"
+#include "tests/oci/tiny_release.hpp"
 
 namespace mlpipe {
 namespace {
@@ -16,18 +17,7 @@ class ModelsPush : public testing::Test {
       GTEST_SKIP() << "docker-registry is not there";
     }
     registry_ = std::make_unique<RealRegistry>();
-    publish(here_, "red");
-  }
-  static void publish(Project& project, const std::string& label) {
-    fs::remove_all(project.folder() / "made");
-    write_tiny_model(project.folder() / "made", label);
-    project.pipeline(R"(
-name: colors
-steps:
-  make: { run: cp -r made model, deps: [made], outs: [model] }
-model: { name: tiny, from: "${{ steps.make.outs.model }}" }
-)");
-    ASSERT_TRUE(exits(project.mlpipe({"run"}), 0));
+    publish_tiny(here_, "red");
   }
   std::string at(const std::string& rest) const { return registry_->name() + "/team/tiny" + rest; }
   Captured pull(const Project& project, Arguments arguments) const {
@@ -68,7 +58,7 @@ TEST_F(ModelsPush, TwiceIsOnce) {
 
 TEST_F(ModelsPush, AVersionThatStandsForOtherBytesIsNotReplaced) {
   here_.json({"models", "push", "tiny:1", at(""), "--json"});
-  publish(there_, "blue");
+  publish_tiny(there_, "blue");
   const Captured refused = there_.mlpipe({"models", "pull", at(":1-model")});
   EXPECT_TRUE(exits(refused, 2));
   EXPECT_TRUE(has(refused.error, "tiny:1 is another model in this store"));
@@ -118,24 +108,6 @@ TEST_F(ModelsPush, WhatIsNotWhatItSaysIsRefused) {
   EXPECT_TRUE(exits(refused, 2));
   EXPECT_TRUE(has(refused.error, "its files are not those of the release tiny:1"));
   EXPECT_EQ(list(there_).size(), 0U);
-}
-
-TEST_F(ModelsPush, AServersImageIsMadeToServeIt) {
-  if (const std::string why = RealEngine::missing("docker"); !why.empty()) {
-    GTEST_SKIP() << why;
-  }
-  RealEngine docker("docker");
-  const std::string server = docker.make_server();
-  here_.environment.insert({"DOCKER_HOST", own_environment()["DOCKER_HOST"]});
-  const Json pushed =
-      here_.json({"models", "push", "tiny", at(""), "--server", server, "--engine", "docker", "--json"});
-  EXPECT_EQ(pushed.at("image").at("reference"), at(":1"));
-  docker.owns(at(":1"));
-  ASSERT_TRUE(exits(docker.run({"pull", "--quiet", at(":1")}), 0));
-  EXPECT_EQ(docker.file_in(at(":1"), "/model/model.yaml"), read_file(here_.folder() / "made" / "model.yaml"));
-  EXPECT_TRUE(exits(docker.run({"image", "inspect", server}), 0));  // is there still
-  ASSERT_TRUE(exits(pull(there_, {at(":1")}), 0));
-  EXPECT_EQ(list(there_).at(0).at("version"), 1);
 }
 
 TEST_F(ModelsPush, BadInput) {

@@ -9,8 +9,6 @@
 #include <csignal>
 
 #include "pipeline/base/error.hpp"
-#include "pipeline/oci/tar_reader.hpp"
-#include "pipeline/oci/tar_writer.hpp"
 
 namespace mlpipe {
 namespace {
@@ -85,64 +83,6 @@ RealRegistry::RealRegistry() {
       std::vector<std::string>{"REGISTRY_HTTP_ADDR=127.0.0.1:@PORT@", program_in_path("docker-registry"),
                                "serve", config.string()},
       Environment{}, folder_.path());
-}
-
-std::string RealEngine::missing(const std::string& name) {
-  const std::string program = program_in_path(name);
-  if (program.empty()) {
-    return name + " is not installed";
-  }
-  Command command;
-  command.arguments = {program, "info"};
-  const Captured captured = run_and_capture(std::move(command));
-  return captured.ending.succeeded() ? "" : name + " does not answer";
-}
-
-Captured RealEngine::run(std::vector<std::string> arguments) const {
-  Command command;
-  arguments.insert(arguments.begin(), name_);
-  command.arguments = std::move(arguments);
-  return run_and_capture(std::move(command));
-}
-
-RealEngine::~RealEngine() {
-  for (const std::string& image : images_) {
-    run({"rmi", "--force", image});
-  }
-}
-
-std::string RealEngine::make_server() {
-  const TemporaryDirectory folder;
-  std::string tar;
-  TarWriter writer([&](std::string_view bytes) { tar += bytes; });
-  writer.file("mlpipe-serve", fmt::format("a server of test {}", ::getpid()), true);
-  writer.finish();
-  write_file_atomically(folder.path() / "image.tar", tar);
-  std::string name = fmt::format("mlpipe-registry-test-{}-server:1", ::getpid());
-  const Captured captured =
-      run({"import", "--change", "ENTRYPOINT [\"/mlpipe-serve\"]", "--change", "EXPOSE 8080", "--change",
-           "STOPSIGNAL SIGTERM", (folder.path() / "image.tar").string(), name});
-  if (!captured.ending.succeeded()) {
-    throw Error(name_ + " import: " + captured.error);
-  }
-  name = (name_ == "podman" ? "localhost/" : "") + name;
-  owns(name);
-  return name;
-}
-
-std::string RealEngine::file_in(const std::string& image, const std::string& path) const {
-  const Captured created = run({"create", image, "/mlpipe-serve"});
-  if (!created.ending.succeeded()) {
-    throw Error(name_ + " create: " + created.error);
-  }
-  const std::string container = created.output.substr(0, created.output.find('\n'));
-  const TemporaryDirectory folder;
-  const Captured copied = run({"cp", container + ":" + path, (folder.path() / "file").string()});
-  run({"rm", container});
-  if (!copied.ending.succeeded()) {
-    throw Error(name_ + " cp: " + copied.error);
-  }
-  return read_file(folder.path() / "file");
 }
 
 std::string output_of(const std::vector<std::string>& arguments, const std::string& input,

@@ -41,28 +41,6 @@ class RealRegistry {
   std::unique_ptr<TestServer> server_;
 };
 
-// A container engine that answers; tests use what the environment names.
-class RealEngine {
- public:
-  // Why there is none of that name; empty: there is.
-  static std::string missing(const std::string& name);
-  // `name`: "docker" or "podman".
-  explicit RealEngine(std::string name) : name_(std::move(name)) {}
-  ~RealEngine();
-
-  Captured run(std::vector<std::string> arguments) const;
-  // An image of a single file, made without a base; removed at the end.
-  std::string make_server();
-  // Removes it at the end.
-  void owns(const std::string& image) { images_.push_back(image); }
-  // The file in an image: nothing is run, since such an image has nothing that could.
-  std::string file_in(const std::string& image, const std::string& path) const;
-
- private:
-  std::string name_;
-  std::vector<std::string> images_;
-};
-
 // A program's output, which must have succeeded.
 std::string output_of(const std::vector<std::string>& arguments, const std::string& input = "",
                       const Environment& more = {});

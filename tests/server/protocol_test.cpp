@@ -6,6 +6,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <thread>
 
 #include "server/protocol/json.hpp"
 #include "server/protocol/routes.hpp"
@@ -423,7 +424,13 @@ TEST_F(Protocol, CountsWhatItAnswered) {
   post("/predict", R"({"data": [[2, 0, 0, 0], [2, 0, 0, 0]]})");
   post("/predict", "{}");
   get("/secret/path");
-  const std::string text = get("/metrics").body;
+  std::string text = get("/metrics").body;
+  // A request is in flight until its answer is sent, which its client may have read just before.
+  for (int tries = 0; tries < 100 && text.find("mlpipe_http_requests_in_flight 1\n") == std::string::npos;
+       ++tries) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    text = get("/metrics").body;
+  }
   for (const char* line : {
            "mlpipe_http_requests_total{path=\"/predict\",status=\"200\"} 1\n",
            "mlpipe_http_requests_total{path=\"/predict\",status=\"400\"} 1\n",
