@@ -89,7 +89,7 @@ void Gateway::ensure(const ContainerServing& serving, const ContainerState& stat
   if (const auto found = find()) {
     const std::string is = found->label(container_label::shape);
     if (is == shape && found->runs()) {
-      find_control_port();
+      find_control_port(found);
       return;
     }
     const bool moves = !is.starts_with(place + " ");
@@ -139,11 +139,11 @@ void Gateway::start(const ContainerServing& serving, const ContainerState& state
   crash_point("started a gateway");
   const auto deadline = std::chrono::steady_clock::now() + start_patience;
   while (true) {
-    find_control_port();
+    const auto found = find();
+    find_control_port(found);
     if (get("/generation", answer_patience)) {
       return;
     }
-    const auto found = find();
     if (!found || !found->runs() || std::chrono::steady_clock::now() > deadline) {
       const std::string words = last_words();
       remove();
@@ -155,10 +155,11 @@ void Gateway::start(const ContainerServing& serving, const ContainerState& state
 }
 
 // The engine chooses another one each time that the container starts.
-void Gateway::find_control_port() {
-  const auto found = find();
-  const auto port = found ? found->ports.find(gateway_control_port) : std::map<int, int>::const_iterator{};
-  control_port_ = found && port != found->ports.end() ? port->second : 0;
+void Gateway::find_control_port(const std::optional<Container>& gateway) {
+  control_port_ = 0;
+  if (gateway && gateway->ports.contains(gateway_control_port)) {
+    control_port_ = gateway->ports.at(gateway_control_port);
+  }
 }
 
 std::optional<HttpAnswer> Gateway::get(const std::string& path, std::chrono::milliseconds timeout) const {
@@ -177,7 +178,7 @@ bool Gateway::answers(const std::string& generation) const {
 
 void Gateway::put_in_force(Routes routes) {
   routes.token = folder_.token();
-  find_control_port();
+  find_control_port(find());
   folder_.set_closing(true);
   std::this_thread::sleep_for(closing_time);
   crash_point("write the gateway's configuration");

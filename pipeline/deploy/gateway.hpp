@@ -44,7 +44,7 @@ class Gateway {
  private:
   std::optional<Container> find() const;
   void start(const ContainerServing& serving, const ContainerState& state, const std::string& shape);
-  void find_control_port();
+  void find_control_port(const std::optional<Container>& gateway);
   bool answers(const std::string& generation) const;
   std::string last_words() const;
 
