@@ -24,13 +24,15 @@ int deploy_command(const Invocation& invocation) {
   const Store store = find_store_to_read(invocation);
   const DeploymentRecord record = only_deployment(invocation, store);
   const auto release = Registry(store).find(record.model, record.version);
-  if (record.target != "container" || record.phase == "stopped" || !release) {
+  const auto target =
+      record.target == "container" && record.phase != "stopped" && release
+          ? ContainerTarget::existing(store.deployment_directory(record.alias), Programs::beside_this_one())
+          : nullptr;
+  if (target == nullptr || !target->observe().running) {
     throw UsageError(fmt::format("{} does not serve from containers", record.alias),
                      "`mlpipe run` with `target: container` first");
   }
-  fmt::print("{}",
-             ContainerTarget::existing(store.deployment_directory(record.alias), Programs::beside_this_one())
-                 ->compose(release->model, served(store, *release)));
+  fmt::print("{}", target->compose(release->model, served(store, *release)));
   return 0;
 }
 

@@ -122,6 +122,7 @@ std::string compose_text(const ContainerServing& serving, const ContainerState& 
   }
   Json gateway{{"image", serving.gateway_image}};
   gateway.update(confined());
+  gateway.erase("read_only");  // Compose writes the configuration into the container
   gateway["entrypoint"] = Json::array({"nginx"});
   gateway["command"] = {"-e", "stderr",     "-c", std::string(gateway_folder) + "/nginx.conf",
                         "-g", "daemon off;"};

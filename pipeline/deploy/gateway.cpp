@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "pipeline/base/crash_point.hpp"
+#include "pipeline/base/scalar.hpp"
 #include "pipeline/base/text.hpp"
 #include "pipeline/deploy/address.hpp"
 
@@ -61,6 +62,18 @@ std::vector<std::string> confinement() {
           fmt::format("{}:{}", ContainerFolder::user(), ContainerFolder::group())};
 }
 
+std::vector<std::string> placement(EngineKind kind, const std::string& network, const std::string& address) {
+  std::vector<std::string> arguments = {"--network", network, "--ip", address};
+  if (kind == EngineKind::podman) {
+    std::string hardware = "02:42";  // the first byte says that it was chosen, not made
+    for (const std::string& part : split(address, '.')) {
+      hardware += fmt::format(":{:02x}", parse_integer(part).value());
+    }
+    arguments.insert(arguments.end(), {"--mac-address", hardware});
+  }
+  return arguments;
+}
+
 std::optional<Container> Gateway::find() const {
   for (Container& container : containers_labelled(engine_, container_label::deployment, folder_.identity())) {
     if (container.label(container_label::role) == "gateway") {
@@ -76,7 +89,7 @@ void Gateway::ensure(const ContainerServing& serving, const ContainerState& stat
   if (const auto found = find()) {
     const std::string is = found->label(container_label::shape);
     if (is == shape && found->runs()) {
-      find_control_port();
+      find_control_port(found);
       return;
     }
     const bool moves = !is.starts_with(place + " ");
@@ -105,7 +118,10 @@ void Gateway::start(const ContainerServing& serving, const ContainerState& state
   }
   // A reload is a signal to its container; where that has no stop signal of its own, docker takes every
   // signal for the wish that it ends, and does not start it again.
-  add({"--stop-signal", "SIGQUIT", "--env", "TZ=UTC", "--network", network(), "--ip", state.subnet + "2"});
+  add({"--stop-signal", "SIGQUIT", "--env", "TZ=UTC"});
+  for (std::string& argument : placement(engine_.kind(), network(), state.subnet + "2")) {
+    arguments.push_back(std::move(argument));
+  }
   add({"--publish", fmt::format("{}:{}:{}", serving.host == "localhost" ? loopback : serving.host, state.port,
                                 gateway_port)});
   add({"--publish", fmt::format("{}::{}", loopback, gateway_control_port)});
@@ -123,11 +139,11 @@ void Gateway::start(const ContainerServing& serving, const ContainerState& state
   crash_point("started a gateway");
   const auto deadline = std::chrono::steady_clock::now() + start_patience;
   while (true) {
-    find_control_port();
+    const auto found = find();
+    find_control_port(found);
     if (get("/generation", answer_patience)) {
       return;
     }
-    const auto found = find();
     if (!found || !found->runs() || std::chrono::steady_clock::now() > deadline) {
       const std::string words = last_words();
       remove();
@@ -139,10 +155,11 @@ void Gateway::start(const ContainerServing& serving, const ContainerState& state
 }
 
 // The engine chooses another one each time that the container starts.
-void Gateway::find_control_port() {
-  const auto found = find();
-  const auto port = found ? found->ports.find(gateway_control_port) : std::map<int, int>::const_iterator{};
-  control_port_ = found && port != found->ports.end() ? port->second : 0;
+void Gateway::find_control_port(const std::optional<Container>& gateway) {
+  control_port_ = 0;
+  if (gateway && gateway->ports.contains(gateway_control_port)) {
+    control_port_ = gateway->ports.at(gateway_control_port);
+  }
 }
 
 std::optional<HttpAnswer> Gateway::get(const std::string& path, std::chrono::milliseconds timeout) const {
@@ -161,7 +178,7 @@ bool Gateway::answers(const std::string& generation) const {
 
 void Gateway::put_in_force(Routes routes) {
   routes.token = folder_.token();
-  find_control_port();
+  find_control_port(find());
   folder_.set_closing(true);
   std::this_thread::sleep_for(closing_time);
   crash_point("write the gateway's configuration");

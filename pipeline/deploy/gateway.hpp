@@ -44,7 +44,7 @@ class Gateway {
  private:
   std::optional<Container> find() const;
   void start(const ContainerServing& serving, const ContainerState& state, const std::string& shape);
-  void find_control_port();
+  void find_control_port(const std::optional<Container>& gateway);
   bool answers(const std::string& generation) const;
   std::string last_words() const;
 
@@ -59,5 +59,10 @@ Error container_failure(const Engine& engine, const std::string& doing, const Ca
 // What every container of a deployment is kept to: no privileges, nothing to write to but /tmp, a user that
 // owns nothing; what ends by itself is started again.
 std::vector<std::string> confinement();
+
+// Gives a container an IPv4 address in a network. Podman would choose another hardware address each time that
+// a container starts, and its neighbours would look for the old one for up to half a minute: there it follows
+// from the address. Docker sees to that itself, and not each of its versions can be told.
+std::vector<std::string> placement(EngineKind kind, const std::string& network, const std::string& address);
 
 }  // namespace mlpipe

@@ -12,6 +12,8 @@ namespace {
 // Times: a server answers within 60 s by itself (mlpipe-serve --answer-timeout), and its port takes
 // connections at once unless it is gone. A full queue's 503 goes to the client, who is told when to come
 // again: its neighbours' queues are as full, and a server that says so is not broken.
+// A client that is connected and does not ask is sent away after 10 s: workers of an earlier configuration
+// wait for its request, and the end of a rollout for them.
 constexpr const char* general = R"nginx(worker_processes auto;
 pid {0}/nginx.pid;
 error_log stderr warn;
@@ -29,7 +31,7 @@ http {{
   tcp_nodelay on;
   client_max_body_size 16m;
   client_body_buffer_size 256k;
-  client_header_timeout 30s;
+  client_header_timeout 10s;
   client_body_timeout 30s;
   keepalive_timeout 75s;
   keepalive_requests 1000000;

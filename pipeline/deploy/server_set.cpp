@@ -23,7 +23,7 @@ constexpr int last_address = 250;
 constexpr auto start_patience = 120s;
 constexpr auto answer_patience = 2s;
 constexpr auto poll_interval = 20ms;
-constexpr auto state_interval = 500ms;
+constexpr auto state_interval = 2s;
 constexpr const char* log_lines_shown = "20";
 constexpr const char* model_folder = "/model";
 constexpr const char* secret_folder = "/run/mlpipe";
@@ -194,7 +194,7 @@ void ServerSet::start_one(const ServedRelease& release, const std::string& set, 
   label(container_label::shape, serving_.servers());
   label(container_label::address, place.address);
   add(confinement());
-  add({"--network", gateway_.network(), "--ip", place.address});
+  add(placement(engine_.kind(), gateway_.network(), place.address));
   add(resource_arguments());
   if (!serving_.model_in_image) {
     add({"--mount",

@@ -1,6 +1,7 @@
 // The target that serves from containers, on each engine that is there.
 #include "pipeline/deploy/container_target.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <httplib.h>
 
@@ -25,6 +26,25 @@ Strategy canary(const std::string& term, int min_requests) {
   strategy.min_requests = min_requests;
   return strategy;
 }
+
+// A server that is not mlpipe's, nginx, finds what it answers in the model's folder.
+constexpr const char* foreign_server = R"nginx(pid /tmp/foreign.pid;
+events {{}}
+http {{
+  access_log off;
+  default_type application/json;
+  client_body_temp_path /tmp/body; proxy_temp_path /tmp/proxy;
+  fastcgi_temp_path /tmp/fastcgi; uwsgi_temp_path /tmp/uwsgi; scgi_temp_path /tmp/scgi;
+  server {{
+    listen 9000;
+    location = /v2/health/ready {{ return 200; }}
+    location = /predict {{ return 200 '{{"prediction":"{0}"}}'; }}
+    location = /v2/models/tiny/infer {{
+      return 200 '{{"model_name":"tiny","outputs":[{{"name":"color","datatype":"BYTES","shape":[1],"data":["{0}"]}}]}}';
+    }}
+  }}
+}}
+)nginx";
 
 class OnEngine : public testing::TestWithParam<EngineKind> {
  protected:
@@ -189,16 +209,18 @@ TEST_P(OnEngine, ACandidatesShareLapsesWhenNobodyRenewsIt) {
     killed->bring_up(release("2", "green"));
     killed->weigh(release("2", "green"), release("1", "red"), 90);
   }
+  const std::string address = url();
   EXPECT_TRUE(has(target()->observe().fault, "a rollout was cut off: servers of release 2 are left"));
   bool answered = false;
   for (int i = 0; i < 50; ++i) {
-    answered = answered || answer_of(url()).at("prediction") == "green";
+    answered = answered || answer_of(address).at("prediction") == "green";
   }
   EXPECT_TRUE(answered);
-  std::this_thread::sleep_for(weight_lease + std::chrono::seconds(11));
-  for (int i = 0; i < 50; ++i) {
-    EXPECT_EQ(answer_of(url()).at("prediction"), "red");
-  }
+  int in_a_row = 0;
+  wait_until("the share has lapsed", [&] {
+    in_a_row = answer_of(address).at("prediction") == "red" ? in_a_row + 1 : 0;
+    return in_a_row == 50;
+  });
   roll(release("1", "red"), std::nullopt);
   EXPECT_EQ(servers().size(), 2U);
 }
@@ -220,6 +242,25 @@ TEST_P(OnEngine, AModelCanBeInTheImage) {
   roll(release("1", "red"), std::nullopt);
   EXPECT_EQ(answer_of(url()).at("prediction"), "red");
   engine().ask({"rmi", "--force", "mlpipe-model/prod:1"});
+}
+
+TEST_P(OnEngine, AServerThatIsNotMlpipesRollsAndIsProbedToo) {
+  serving_.command = {"nginx", "-e", "stderr", "-c", "/model/server.conf", "-g", "daemon off;"};
+  serving_.container_port = 9000;
+  for (const char* color : {"red", "green"}) {
+    write_file_atomically(release("", color).directory / "server.conf", fmt::format(foreign_server, color));
+  }
+  roll(release("1", "red"), std::nullopt);
+  EXPECT_EQ(answer_of(url()).at("prediction"), "red");
+  const Rollout rollout = roll(release("2", "green"), release("1", "red"), canary("error_rate > 0.01", 20));
+  EXPECT_EQ(rollout.phase(), Phase::promoted);
+  RestlessClient client(url());
+  client.wait_for_answers(20);
+  roll(release("1", "red"), release("2", "green"));
+  client.wait_for_answers(20);
+  client.stop();
+  EXPECT_EQ(client.failures(), std::vector<std::string>{});
+  EXPECT_EQ(client.answers().size(), 2U);
 }
 
 TEST_P(OnEngine, AGpuWhereThereIsNoneIsSaid) {

@@ -5,6 +5,7 @@
 
 #include "pipeline/base/file.hpp"
 #include "pipeline/deploy/containers.hpp"
+#include "pipeline/deploy/gateway.hpp"
 #include "pipeline/deploy/gateway_configuration.hpp"
 #include "pipeline/deploy/traffic_log.hpp"
 #include "pipeline/deploy/version_counts.hpp"
@@ -103,6 +104,14 @@ TEST(GatewayConfiguration, ACandidateHasAShareOnlyWhileItsLeaseHolds) {
   EXPECT_NE(canary.find("server 10.1.0.16:8080 backup"), std::string::npos);
   EXPECT_NE(canary.find("access_log /var/lib/mlpipe-gateway/requests-7"), std::string::npos);
   EXPECT_EQ(lease_name(1'795'000'000), "2026-11-18T11:06:4");
+}
+
+TEST(Placement, OnPodmanTheHardwareAddressFollowsFromTheOther) {
+  using Arguments = std::vector<std::string>;
+  EXPECT_EQ(placement(EngineKind::docker, "net", "10.89.0.17"),
+            (Arguments{"--network", "net", "--ip", "10.89.0.17"}));
+  EXPECT_EQ(placement(EngineKind::podman, "net", "10.89.0.17"),
+            (Arguments{"--network", "net", "--ip", "10.89.0.17", "--mac-address", "02:42:0a:59:00:11"}));
 }
 
 }  // namespace
