@@ -5,13 +5,13 @@
 
 namespace mlpipe {
 
-// Where the gateway's container sees what mlpipe writes for it, and where it writes itself. A tmpfs would not do:
-// podman gives it another mode when the container starts again.
+// Where the gateway's container sees what mlpipe writes for it, and where it writes itself. A tmpfs would not
+// do: podman gives it another mode when the container starts again.
 inline constexpr const char* gateway_folder =
     "/etc/mlpipe-gateway";  // read-only: nginx.conf, lease/, closing
 inline constexpr const char* gateway_own_folder = "/var/lib/mlpipe-gateway";  // what it writes
-inline constexpr int gateway_port = 8080;          // the public one
-inline constexpr int gateway_control_port = 8081;  // for mlpipe alone
+inline constexpr int gateway_port = 8080;                                     // the public one
+inline constexpr int gateway_control_port = 8081;                             // for mlpipe alone
 
 // How the gateway spreads requests. A value.
 struct Routes {

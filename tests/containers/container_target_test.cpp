@@ -244,19 +244,19 @@ TEST_P(OnEngine, AModelCanBeInTheImage) {
   engine().ask({"rmi", "--force", "mlpipe-model/prod:1"});
 }
 
-TEST_P(OnEngine, AServerThatIsNotMlpipesRollsAndIsProbedToo) {
+TEST_P(OnEngine, AServerThatIsNotMlpipesIsProbedAndRollsToo) {
   serving_.command = {"nginx", "-e", "stderr", "-c", "/model/server.conf", "-g", "daemon off;"};
   serving_.container_port = 9000;
   for (const char* color : {"red", "green"}) {
     write_file_atomically(release("", color).directory / "server.conf", fmt::format(foreign_server, color));
   }
   roll(release("1", "red"), std::nullopt);
-  EXPECT_EQ(answer_of(url()).at("prediction"), "red");
-  const Rollout rollout = roll(release("2", "green"), release("1", "red"), canary("error_rate > 0.01", 20));
-  EXPECT_EQ(rollout.phase(), Phase::promoted);
+  const auto probing = target();
+  probing->bring_up(release("1", "red"));  // it is up, and found
+  probing->probe(release("1", "red"), 20);
   RestlessClient client(url());
   client.wait_for_answers(20);
-  roll(release("1", "red"), release("2", "green"));
+  roll(release("2", "green"), release("1", "red"));
   client.wait_for_answers(20);
   client.stop();
   EXPECT_EQ(client.failures(), std::vector<std::string>{});
