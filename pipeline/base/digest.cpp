@@ -70,7 +70,8 @@ void Hasher::Free::operator()(void* context) const {
 Hasher::Hasher() : context_(EVP_MD_CTX_new()) {
   // OpenSSL's configuration says nothing about SHA-256, and reading it takes as long as a short run.
   static const int started = OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr);
-  if (started != 1 || !context_ || EVP_DigestInit_ex(static_cast<EVP_MD_CTX*>(context_.get()), EVP_sha256(), nullptr) != 1) {
+  if (started != 1 || !context_ ||
+      EVP_DigestInit_ex(static_cast<EVP_MD_CTX*>(context_.get()), EVP_sha256(), nullptr) != 1) {
     throw Error("SHA-256 is not available in this OpenSSL");
   }
 }

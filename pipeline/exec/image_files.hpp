@@ -28,7 +28,7 @@ void look_at_images(const Spec& spec, FileHashes& hashes, Snapshot& snapshot, st
 
 // Lays out what a build sees, as the snapshot has it: `to`/context and `to`/Dockerfile. Modes and times are
 // the originals', as with any context. Throws Error for what is no longer what the plan saw.
-void bring_image_files(const ImageSpec& image, const std::filesystem::path& project,
-                       const ImageFiles& files, FileHashes& hashes, const std::filesystem::path& to);
+void bring_image_files(const ImageSpec& image, const std::filesystem::path& project, const ImageFiles& files,
+                       FileHashes& hashes, const std::filesystem::path& to);
 
 }  // namespace mlpipe

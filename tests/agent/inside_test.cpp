@@ -17,7 +17,8 @@ namespace {
 using Variables = std::map<std::string, std::string>;
 
 TEST(Variables, AreReadAndNothingThatFollows) {
-  for (const Variables& variables : {Variables{}, Variables{{"A", ""}}, Variables{{"A", "=b\n"}, {"C", "d"}}}) {
+  for (const Variables& variables :
+       {Variables{}, Variables{{"A", ""}}, Variables{{"A", "=b\n"}, {"C", "d"}}}) {
     const FileDescriptor stream = memory_file(join_variables(variables) + '\0' + "cancel\n");
     EXPECT_EQ(read_variables(stream.get()), variables);
     std::array<char, 16> rest{};

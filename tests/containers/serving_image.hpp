@@ -11,7 +11,7 @@ namespace mlpipe {
 struct ServingEngine {
   std::optional<Engine> engine;
   std::string why_not;
-  std::string name;   // of the image
+  std::string name;  // of the image
   std::string
       image;  // "sha256:…": this build's mlpipe-serve and this machine's nginx, each with what it loads
 };

@@ -14,9 +14,7 @@ class CanaryProject : public ServingProject {
   }
 
   std::string address() const { return status_of(*this).at("address"); }
-  std::size_t versions_loaded() const {
-    return admin_state(*this).at("models").at(0).at("versions").size();
-  }
+  std::size_t versions_loaded() const { return admin_state(*this).at("models").at(0).at("versions").size(); }
 };
 
 TEST(Canary, GetsItsShareAndThenAll) {
@@ -44,8 +42,8 @@ TEST(Canary, ThatIsWorseIsTakenBack) {
   RestlessClient client(project.address());
   client.wait_for_answers(20);
   const Captured failed = project.run("green", 1);
-  EXPECT_TRUE(has(failed.error,
-                  "the rollout failed: at 20 % of the traffic: p99 > 0 * current.p99: p99 is "));
+  EXPECT_TRUE(
+      has(failed.error, "the rollout failed: at 20 % of the traffic: p99 > 0 * current.p99: p99 is "));
   EXPECT_TRUE(has(failed.error, "✓ prod serves tiny:1"));
   client.wait_for_answers(20);
   client.stop();

@@ -84,7 +84,8 @@ class Project {
   void touch_side(const std::string& name) const;
   void wait_for_side(const std::string& name) const;
 
-  // Waits until what runs left to be removed behind them is gone: before anything walks over the store's files.
+  // Waits until what runs left to be removed behind them is gone: before anything walks over the store's
+  // files.
   void wait_for_removals() const;
 
   // Every path below the project, without its store.

@@ -82,9 +82,9 @@ model: { name: m, from: "${{ steps.t.outs.m }}", gate: ")" +
     Plan plan(spec, snapshot);
     while (const auto index = plan.take_ready()) {
       const PlannedStep& planned = plan.steps()[*index];
-      const std::map<std::string, double> metrics =
-          planned.step->name == "t" ? std::map<std::string, double>{{"accuracy", 0.95}}
-                                    : std::map<std::string, double>{{"classes.f1", 0.5}};
+      const std::map<std::string, double> metrics = planned.step->name == "t"
+                                                        ? std::map<std::string, double>{{"accuracy", 0.95}}
+                                                        : std::map<std::string, double>{{"classes.f1", 0.5}};
       plan.finish(*index, results.add(planned, "bytes", true, metrics));
     }
     metrics_ = release_metrics(spec, plan);

@@ -7,10 +7,10 @@
 
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/text.hpp"
-#include "trainer/image/image.hpp"
 #include "trainer/data/labels.hpp"
 #include "trainer/data/parallel.hpp"
 #include "trainer/data/raw_data.hpp"
+#include "trainer/image/image.hpp"
 
 namespace mlpipe {
 namespace {
