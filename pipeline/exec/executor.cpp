@@ -13,6 +13,7 @@
 #include "pipeline/base/text.hpp"
 #include "pipeline/exec/collect.hpp"
 #include "pipeline/exec/committer.hpp"
+#include "pipeline/exec/image_job.hpp"
 #include "pipeline/exec/job_folder.hpp"
 #include "pipeline/store/durations.hpp"
 
@@ -245,6 +246,9 @@ class Executor {
     attempt.index = index;
     attempt.job = job_of(store_, planned.action_key);
     attempt.job.secrets = options_.secrets.variables_of(*planned.step);
+    if (std::holds_alternative<ImageAction>(planned.step->action)) {
+      attempt.job.secrets.merge(engine_credentials());
+    }
     attempt.gpus = free_.take(planned.step->resources);
     attempt.running = {&planned, Clock::now(), attempt.job.directory, false, ""};
     if (auto lock = FileLock::try_lock(attempt.job.lock)) {

@@ -67,9 +67,21 @@ void prepare_image(const ImageSpec& image, const Spec& spec, const Snapshot& sna
     bring_image_files(image, spec.project, snapshot.images.at(image.name), hashes, work);
   }
   job.arguments = image_arguments(image, spec, programs, engine);
+  const Environment credentials = engine_credentials();
   for (const auto& [name, value] : engine.environment()) {
-    job.environment.emplace(name, value);
+    if (credentials.contains(name)) {
+      job.secret_variables.push_back(name);
+    } else {
+      job.environment.emplace(name, value);
+    }
   }
+}
+
+Environment engine_credentials() {
+  constexpr const char* variable = "DOCKER_AUTH_CONFIG";
+  const Environment own = own_environment();
+  const auto found = own.find(variable);
+  return found == own.end() ? Environment{} : Environment{*found};
 }
 
 }  // namespace mlpipe

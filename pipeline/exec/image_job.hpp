@@ -16,4 +16,8 @@ namespace mlpipe {
 void prepare_image(const ImageSpec& image, const Spec& spec, const Snapshot& snapshot,
                    const Programs& programs, const Store& store, const std::filesystem::path& work, Job& job);
 
+// Of the variables that an engine looks at, those whose values are secret. A job that makes an image has them
+// as secrets, which are in no file.
+Environment engine_credentials();
+
 }  // namespace mlpipe

@@ -31,6 +31,8 @@ case $1 in
       case $1 in --iidfile) ids=$2;; --build-arg) arg=$2;; esac
       shift
     done
+    echo "$DOCKER_AUTH_CONFIG" > $state/credentials
+    cp ../job.json $state/job.json
     echo "Step 1/1 : RUN make"
     if grep -q broken Dockerfile; then
       for i in $(seq 30); do echo line $i; done
@@ -114,6 +116,15 @@ steps:
 
   Project project_;
 };
+
+TEST_F(Images, CredentialsReachTheEngineAndNoFile) {
+  project_.environment["DOCKER_AUTH_CONFIG"] = "a-credential";
+  run();
+  EXPECT_EQ(read_file(state() / "credentials"), "a-credential\n");
+  const std::string job = read_file(state() / "job.json");
+  EXPECT_TRUE(has(job, "DOCKER_AUTH_CONFIG"));
+  EXPECT_TRUE(has_not(job, "a-credential"));
+}
 
 TEST_F(Images, AreBuiltOnceAndNamedAfterProjectAndContent) {
   EXPECT_EQ(why(), "no result yet");
