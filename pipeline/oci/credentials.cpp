@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "pipeline/base/base64.hpp"
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/text.hpp"
-#include "pipeline/oci/base64.hpp"
 
 namespace mlpipe {
 namespace {
@@ -82,7 +82,7 @@ Credentials from_entry(const json& entry, const std::string& registry, const fs:
   credentials.identity_token = text_at(entry, "identitytoken");
   credentials.registry_token = text_at(entry, "registrytoken");
   if (const std::string encoded = text_at(entry, "auth"); !encoded.empty()) {
-    const auto decoded = base64_decoded(encoded);
+    const auto decoded = decode_base64(encoded);
     const std::size_t colon = decoded ? decoded->find(':') : std::string::npos;
     if (colon == std::string::npos) {
       throw Error(

@@ -6,8 +6,8 @@
 #include <cctype>
 #include <optional>
 
+#include "pipeline/base/base64.hpp"
 #include "pipeline/base/text.hpp"
-#include "server/protocol/base64.hpp"
 #include "server/protocol/input.hpp"
 #include "server/protocol/multipart.hpp"
 #include "trainer/image/image.hpp"

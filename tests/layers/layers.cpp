@@ -85,8 +85,8 @@ const std::vector<Wrapper>& wrappers() {
   static const std::vector<Wrapper> table = {
       {"yaml-cpp/", {"pipeline/base/yaml.cpp"}},
       {"openssl/",
-       {"pipeline/base/digest.cpp", "pipeline/oci/base64.cpp", "server/port_secrets.cpp",
-        "server/protocol/base64.cpp", "server/filter/credentials.cpp", "server/http/tls.cpp"}},
+       {"pipeline/base/digest.cpp", "server/port_secrets.cpp", "pipeline/base/base64.cpp",
+        "server/filter/credentials.cpp", "server/http/tls.cpp"}},
       {"sqlite3.h", {"pipeline/store/database.hpp", "pipeline/store/database.cpp"}},
       {"curl/", {"pipeline/fetch/download.cpp", "pipeline/oci/http.cpp"}},
       {"CLI/",

@@ -6,7 +6,7 @@
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/file.hpp"
 #include "pipeline/oci/authorization.hpp"
-#include "pipeline/oci/base64.hpp"
+#include "pipeline/base/base64.hpp"
 
 namespace mlpipe {
 namespace {
@@ -89,10 +89,10 @@ TEST_F(CredentialsTest, SaysWhatIsWrongWithoutTheSecret) {
 }
 
 TEST(Base64, IsStrict) {
-  EXPECT_EQ(base64_decoded("bWU6eA=="), "me:x");
-  EXPECT_EQ(base64_decoded(""), "");
-  EXPECT_EQ(base64_decoded("bWU6eA="), std::nullopt);
-  EXPECT_EQ(base64_decoded("bWU*eA=="), std::nullopt);
+  EXPECT_EQ(decode_base64("bWU6eA=="), "me:x");
+  EXPECT_EQ(decode_base64(""), "");
+  EXPECT_EQ(decode_base64("bWU6eA="), std::nullopt);
+  EXPECT_EQ(decode_base64("bWU*eA=="), std::nullopt);
 }
 
 TEST(Challenges, AreReadAsServersWriteThem) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "server/protocol/base64.hpp"
+#include "pipeline/base/base64.hpp"
 #include "server/protocol/multipart.hpp"
 #include "server/protocol/routes.hpp"
 #include "tests/server/fakes.hpp"

@@ -1,4 +1,4 @@
-#include "server/protocol/base64.hpp"
+#include "pipeline/base/base64.hpp"
 
 #include <openssl/evp.h>
 
