@@ -45,7 +45,7 @@ void require_programs(const Spec& spec, const Tools& tools) {
 
 void find_tools_of_steps(const Spec& spec, FileHashes& hashes, Snapshot& snapshot, Diagnostics& diagnostics) {
   for (const Step& step : spec.steps) {
-    if (step.runs_on == RunsOn::container) {
+    if (step.runs_on != RunsOn::local) {
       continue;  // its image has them
     }
     for (const Tool& tool : step.tools) {

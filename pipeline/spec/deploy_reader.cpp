@@ -8,6 +8,7 @@
 #include "pipeline/base/quantity.hpp"
 #include "pipeline/base/scalar.hpp"
 #include "pipeline/base/text.hpp"
+#include "pipeline/spec/cluster_reader.hpp"
 #include "pipeline/spec/rules_reader.hpp"
 
 namespace mlpipe {
@@ -15,8 +16,9 @@ namespace {
 
 class DeployReader {
  public:
-  DeployReader(const References& references, Images& images, Diagnostics& diagnostics)
-      : references_(references), images_(images), diagnostics_(diagnostics) {}
+  DeployReader(const References& references, Images& images, const ClusterPlace& place,
+               Diagnostics& diagnostics)
+      : references_(references), images_(images), place_(place), diagnostics_(diagnostics) {}
 
   DeploySpec read(const YamlNode& node) {
     DeploySpec deploy;
@@ -32,8 +34,11 @@ class DeployReader {
       }
     }
     read_replicas(node, deploy);
-    if (deploy.target == "container") {
+    if (deploy.target != "local") {
       read_containers(node, deploy);
+    }
+    if (deploy.target == "kubernetes") {
+      read_cluster(node, deploy);
     }
     return deploy;
   }
@@ -65,18 +70,60 @@ class DeployReader {
     if (replicas == nullptr) {
       return;
     }
-    deploy.replicas =
-        integer(*replicas, 1, most_replicas, fmt::format("a whole number from 1 to {}", most_replicas))
-            .value_or(1);
+    const std::string expected = fmt::format("a whole number from 1 to {}", most_replicas);
+    if (replicas->is_mapping()) {
+      read_range(*replicas, expected, deploy);
+      return;
+    }
+    deploy.replicas = integer(*replicas, 1, most_replicas, expected).value_or(1);
     if (deploy.target == "local" && deploy.replicas > 1) {
       diagnostics_.add(*replicas, "the target `local` is one server",
                        "choose `target: container` for several replicas");
     }
   }
 
+  void read_range(const YamlNode& node, const std::string& expected, DeploySpec& deploy) {
+    const YamlNode* least = node.find("min");
+    const YamlNode* most = node.find("max");
+    if (least == nullptr || most == nullptr) {
+      return;
+    }
+    deploy.replicas = integer(*least, 1, most_replicas, expected).value_or(1);
+    deploy.most_replicas = integer(*most, 1, most_replicas, expected);
+    if (deploy.most_replicas && *deploy.most_replicas < deploy.replicas) {
+      diagnostics_.add(
+          *most, fmt::format("at least {} and at most {} replicas", deploy.replicas, *deploy.most_replicas));
+    }
+    if (deploy.target != "kubernetes") {
+      diagnostics_.add(node, fmt::format("the target `{}` serves from a fixed number", deploy.target),
+                       "write a number, or choose `target: kubernetes`");
+    }
+  }
+
+  void read_cluster(const YamlNode& node, DeploySpec& deploy) {
+    deploy.place = place_;
+    if (const YamlNode* cluster = node.find("kubernetes"); cluster != nullptr && cluster->is_mapping()) {
+      read_cluster_place(*cluster, references_, diagnostics_, deploy.place);
+      read_cluster_exposure(*cluster, references_, diagnostics_, deploy);
+    }
+    for (const char* key : {"host", "port"}) {
+      if (const YamlNode* written = node.find(key)) {
+        diagnostics_.add(*written, fmt::format("`{}` belongs to a server on this machine", key),
+                         "on Kubernetes a Service listens: see `kubernetes:` with `service` and `ingress`");
+      }
+    }
+    if (!deploy.model_in_image) {
+      diagnostics_.add(*node.find("model"), "on Kubernetes a model is a layer of the image that serves it",
+                       "leave `model: mounted` out");
+    }
+  }
+
   void read_containers(const YamlNode& node, DeploySpec& deploy) {
-    deploy.image = images_.use(node.find("image"), "server");
-    deploy.gateway_image = images_.use(nullptr, "gateway");
+    const bool in_cluster = deploy.target == "kubernetes";
+    deploy.image = images_.use(node.find("image"), "server", in_cluster);
+    if (!in_cluster) {
+      deploy.gateway_image = images_.use(nullptr, "gateway");
+    }
     if (const YamlNode* resources = node.find("resources")) {
       read_resources(*resources, references_, diagnostics_, deploy.resources);
     }
@@ -170,14 +217,15 @@ class DeployReader {
 
   const References& references_;
   Images& images_;
+  const ClusterPlace& place_;
   Diagnostics& diagnostics_;
 };
 
 }  // namespace
 
 DeploySpec read_deployment(const YamlNode& node, const References& references, Images& images,
-                           Diagnostics& diagnostics) {
-  return DeployReader(references, images, diagnostics).read(node);
+                           const ClusterPlace& place, Diagnostics& diagnostics) {
+  return DeployReader(references, images, place, diagnostics).read(node);
 }
 
 }  // namespace mlpipe

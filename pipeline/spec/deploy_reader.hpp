@@ -6,8 +6,9 @@
 
 namespace mlpipe {
 
-// Reads `deploy:`. Faults become diagnostics; what the schema check found faulty is passed over.
+// Reads `deploy:`. On Kubernetes its pods run at `place`, as far as it does not say. Faults become
+// diagnostics; what the schema check found faulty is passed over.
 DeploySpec read_deployment(const YamlNode& node, const References& references, Images& images,
-                           Diagnostics& diagnostics);
+                           const ClusterPlace& place, Diagnostics& diagnostics);
 
 }  // namespace mlpipe

@@ -11,7 +11,7 @@
 namespace mlpipe {
 namespace {
 
-constexpr std::array<std::string_view, 3> built_in_images = {"trainer", "server", "gateway"};
+constexpr std::array<std::string_view, 4> built_in_images = {"trainer", "server", "gateway", "agent"};
 
 bool is_built_in(std::string_view name) {
   return std::find(built_in_images.begin(), built_in_images.end(), name) != built_in_images.end();
@@ -19,7 +19,7 @@ bool is_built_in(std::string_view name) {
 
 }  // namespace
 
-std::optional<Input> Images::use(const YamlNode* named, const std::string& otherwise) {
+std::optional<Input> Images::use(const YamlNode* named, const std::string& otherwise, bool in_cluster) {
   std::string name = otherwise;
   if (named != nullptr) {
     Usage not_counted;  // the image's digest counts, not what it is called
@@ -33,6 +33,11 @@ std::optional<Input> Images::use(const YamlNode* named, const std::string& other
   const auto [place, is_new] = used_.try_emplace(name);
   if (is_new) {
     place->second = read(name, named);
+  }
+  if (place->second) {
+    auto& image = std::get<ImageAction>(place->second->action).image;
+    image.in_registry =
+        image.kind == ImageSpec::Kind::reference && in_cluster && (is_new || image.in_registry);
   }
   return place->second ? std::optional(Input{image_step(name), "image"}) : std::nullopt;
 }

@@ -18,8 +18,9 @@ class Images {
       : root_(root), references_(references), diagnostics_(diagnostics) {}
 
   // The output that names the image, for a step or deployment that uses it: the one in `named` or, when that
-  // is null, the one of the name `otherwise`. Nothing, and a fault, when there is none.
-  std::optional<Input> use(const YamlNode* named, const std::string& otherwise);
+  // is null, the one of the name `otherwise`. Nothing, and a fault, when there is none. What a cluster alone
+  // uses need not be in an engine.
+  std::optional<Input> use(const YamlNode* named, const std::string& otherwise, bool in_cluster = false);
 
   // The steps that make the images that are used, in the order of their names.
   std::vector<Step> steps() const;

@@ -45,9 +45,10 @@ auto members(OneOf<RunAction> auto& run) {
   return std::tie(shell, arguments);
 }
 auto members(OneOf<ImageSpec> auto& image) {
-  auto& [name, mark, kind, built_in, dockerfile, context, target, platform, reference, args, secrets] = image;
-  return std::tie(name, mark, kind, built_in, dockerfile, context, target, platform, reference, args,
-                  secrets);
+  auto& [name, mark, kind, built_in, dockerfile, context, target, platform, reference, args, secrets,
+         in_registry] = image;
+  return std::tie(name, mark, kind, built_in, dockerfile, context, target, platform, reference, args, secrets,
+                  in_registry);
 }
 auto members(OneOf<ImageAction> auto& action) {
   auto& [image] = action;
@@ -97,13 +98,33 @@ auto members(OneOf<MatrixGroup> auto& group) {
   auto& [names, fail_fast, max_parallel] = group;
   return std::tie(names, fail_fast, max_parallel);
 }
+auto members(OneOf<Toleration> auto& toleration) {
+  auto& [key, operation, value, effect, seconds] = toleration;
+  return std::tie(key, operation, value, effect, seconds);
+}
+auto members(OneOf<ClusterPlace> auto& place) {
+  auto& [name_space, service_account, image_pull_secrets, node_selector, tolerations, priority_class, queue,
+         user, labels, annotations] = place;
+  return std::tie(name_space, service_account, image_pull_secrets, node_selector, tolerations, priority_class,
+                  queue, user, labels, annotations);
+}
+auto members(OneOf<ClusterExposure> auto& exposure) {
+  auto& [service, node_port, ingress_host, ingress_class, ingress_tls_secret, gateway, gateway_host,
+         route_host, network_policy] = exposure;
+  return std::tie(service, node_port, ingress_host, ingress_class, ingress_tls_secret, gateway, gateway_host,
+                  route_host, network_policy);
+}
+auto members(OneOf<ClusterAccess> auto& access) {
+  auto& [context, registry, pod_remote, remote_secret, secrets, keep] = access;
+  return std::tie(context, registry, pod_remote, remote_secret, secrets, keep);
+}
 auto members(OneOf<Step> auto& step) {
-  auto& [name, group, matrix, mark, action, runs_on, image, network, needs, after, deps, inputs, outs,
+  auto& [name, group, matrix, mark, action, runs_on, image, network, place, needs, after, deps, inputs, outs,
          metrics, environment, secrets, tools, timeout, condition, finally, outcomes, retry, resources,
          processes, params, select] = step;
-  return std::tie(name, group, matrix, mark, action, runs_on, image, network, needs, after, deps, inputs,
-                  outs, metrics, environment, secrets, tools, timeout, condition, finally, outcomes, retry,
-                  resources, processes, params, select);
+  return std::tie(name, group, matrix, mark, action, runs_on, image, network, place, needs, after, deps,
+                  inputs, outs, metrics, environment, secrets, tools, timeout, condition, finally, outcomes,
+                  retry, resources, processes, params, select);
 }
 auto members(OneOf<ModelSpec> auto& model) {
   auto& [name, from, gate, gate_text] = model;
@@ -111,9 +132,9 @@ auto members(OneOf<ModelSpec> auto& model) {
 }
 auto members(OneOf<DeploySpec> auto& deploy) {
   auto& [alias, target, host, port, strategy, image, gateway_image, replicas, resources, command,
-         container_port, model_in_image] = deploy;
+         container_port, model_in_image, most_replicas, place, exposure, deadline] = deploy;
   return std::tie(alias, target, host, port, strategy, image, gateway_image, replicas, resources, command,
-                  container_port, model_in_image);
+                  container_port, model_in_image, most_replicas, place, exposure, deadline);
 }
 
 auto members(OneOf<RemoteSpec> auto& remote) {
@@ -122,7 +143,7 @@ auto members(OneOf<RemoteSpec> auto& remote) {
 }
 
 void pack_head(const Spec& spec, Packer& packer) {
-  const auto& [document, file, project, name, params, steps, groups, model, deploy, remote] = spec;
+  const auto& [document, file, project, name, params, steps, groups, model, deploy, remote, cluster] = spec;
   packer.put(file.string());
   packer.put(project.string());
   packer.put(name);
@@ -131,6 +152,7 @@ void pack_head(const Spec& spec, Packer& packer) {
   packer.put(model);
   packer.put(deploy);
   packer.put(remote);
+  packer.put(cluster);
 }
 
 Spec unpack_head(Unpacker& unpacker) {
@@ -143,6 +165,7 @@ Spec unpack_head(Unpacker& unpacker) {
   unpacker.get(spec.model);
   unpacker.get(spec.deploy);
   unpacker.get(spec.remote);
+  unpacker.get(spec.cluster);
   return spec;
 }
 

@@ -82,8 +82,10 @@ Schema resources_schema() {
 }
 
 Schema runs_on_schema(const std::string& meaning) {
-  return text(meaning + " `local` is a process on this machine, `container` one in a container of its own.",
-              {"local", "container"}, {"kubernetes", "nix"});
+  return text(meaning +
+                  " `local` is a process on this machine, `container` one in a container of its own, "
+                  "`kubernetes` a Job in a cluster.",
+              {"local", "container", "kubernetes"}, {"nix"});
 }
 
 Schema image_schema() {
@@ -92,7 +94,7 @@ Schema image_schema() {
       {optional("dockerfile", text("what it is built from, relative to the pipeline's folder")),
        optional("from", text("the reference of an image that is there already, such as python:3.12-slim")),
        optional("built-in", text("one that comes with mlpipe; an image of that name is it anyway",
-                                 {"trainer", "server", "gateway"})),
+                                 {"trainer", "server", "gateway", "agent"})),
        optional("context", text("the folder that the build sees, less what its .dockerignore names; the "
                                 "pipeline's own when not given")),
        optional("target", text("the stage to build; the last one when not given")),
@@ -125,6 +127,96 @@ Schema canary_schema() {
        optional("on-no-data", text("what is done when it got fewer: `probe` sends it requests made from the "
                                    "model's signature (when not given), `hold` waits, `abort` gives up",
                                    {"probe", "hold", "abort"}))});
+}
+
+// Where and as whom pods run; `deploy.kubernetes` and a step's replace single keys of the pipeline's.
+std::vector<SchemaKey> place_keys() {
+  const double largest_id = 4'294'967'294;
+  const Schema names = map("", text("a value"), "name");
+  Schema labels = names;
+  labels.meaning = "more labels of the pods";
+  Schema annotations = names;
+  annotations.meaning = "annotations of the pods";
+  Schema selector = map("labels that a node must have", text("a value"), "label");
+  return {
+      optional("namespace", text("the context's, when not given")),
+      optional("service-account", text("that the pods run as; none, and without a token, when not given")),
+      optional("image-pull-secrets", list("Secrets for the registries of images", text("a Secret's name"))),
+      optional("node-selector", selector),
+      optional("tolerations",
+               list("taints of nodes that are no hindrance",
+                    keys("", {optional("key", text("the taint's; any when not given")),
+                              optional("operator", text("`Equal` when not given", {"Equal", "Exists"})),
+                              optional("value", text("of the taint")),
+                              optional("effect", text("any when not given",
+                                                      {"NoSchedule", "PreferNoSchedule", "NoExecute"})),
+                              optional("seconds", integer("for how long, of `NoExecute`", 0))}))),
+      optional("priority-class", text("a PriorityClass")),
+      optional("queue", text("a LocalQueue of Kueue, which decides when a Job starts")),
+      optional("user",
+               either("whom the containers run as; 65532 when not given",
+                      {integer("", 1, largest_id),
+                       text("`cluster` leaves it to the cluster, as OpenShift wants it", {"cluster"})})),
+      optional("labels", labels),
+      optional("annotations", annotations),
+  };
+}
+
+Schema step_cluster_schema() {
+  return keys(
+      "Where its Job's pods run, on `kubernetes`: replaces single keys of the pipeline's `kubernetes`.",
+      place_keys());
+}
+
+Schema deploy_cluster_schema() {
+  const double least_node_port = 1;
+  const double largest_port = 65535;
+  std::vector<SchemaKey> known = place_keys();
+  const SchemaKey more[] = {
+      optional("service", text("the Service's type; `ClusterIP` when not given",
+                               {"ClusterIP", "NodePort", "LoadBalancer"})),
+      optional("node-port", integer("of a Service that has one; the cluster chooses when not given",
+                                    least_node_port, largest_port)),
+      optional("ingress", keys("an Ingress",
+                               {required("host", text("the host that it answers for")),
+                                optional("class", text("the IngressClass; the default one when not given")),
+                                optional("tls-secret", text("the Secret with its certificate"))})),
+      optional("http-route", keys("an HTTPRoute of the Gateway API",
+                                  {required("gateway", text("NAME or NAMESPACE/NAME of the Gateway")),
+                                   optional("host", text("the host that it answers for"))})),
+      optional("route",
+               keys("a Route of OpenShift", {required("host", text("the host that it answers for"))})),
+      optional("network-policy",
+               boolean("a NetworkPolicy that lets nobody reach more than the server's port, and its metrics "
+                       "from inside the cluster; true when not given")),
+      optional(
+          "deadline",
+          duration("a new release that is not ready after this long is rolled back; 10m when not given")),
+  };
+  known.insert(known.end(), std::begin(more), std::end(more));
+  return keys(
+      "where it serves and how it is reached, on `kubernetes`: also replaces single keys of the "
+      "pipeline's `kubernetes`",
+      std::move(known));
+}
+
+Schema cluster_schema() {
+  std::vector<SchemaKey> known = {
+      optional("context", text("of the kubeconfig; its current one when not given, and in a pod the cluster "
+                               "that this is in")),
+      optional("registry", text("HOST/REPOSITORY that images are pushed to and nodes pull them from; that of "
+                                "`remote` when not given and that is one")),
+      optional("remote", text("the URL of `remote` as pods reach it, where that is another")),
+      optional("remote-secret", text("a Secret that pods use for `remote`: of the type "
+                                     "kubernetes.io/dockerconfigjson, or with AWS_* variables for s3://")),
+      optional("secrets",
+               text("a Secret that holds `secrets.X` under the key X; mlpipe brings the values when "
+                    "not given")),
+      optional("keep", duration("for how long a Job that has ended stays in the cluster; 1h when not given")),
+  };
+  std::vector<SchemaKey> place = place_keys();
+  known.insert(known.end(), place.begin(), place.end());
+  return keys("The cluster, for what runs on `kubernetes`.", std::move(known));
 }
 
 Schema step_schema() {
@@ -164,8 +256,9 @@ Schema step_schema() {
                    runs_on_schema("Where this `train` or `run` step runs; as the pipeline says when "
                                   "not given.")),
           optional("image",
-                   text("The image that it runs in where it runs in a container: one of `images`, or "
-                        "`trainer`, which comes with mlpipe and is taken when not given.")),
+                   text("The image that it runs in where it runs in a container or on Kubernetes: one of "
+                        "`images`, or `trainer`, which comes with mlpipe and is taken when not given.")),
+          optional("kubernetes", step_cluster_schema()),
           optional("matrix", matrix_schema()),
           optional("if",
                    text("A condition; a step for which it does not hold is skipped, and so is what needs "
@@ -207,13 +300,15 @@ Schema model_schema() {
 }
 
 Schema deploy_schema() {
+  const double most_replicas = 100;
   return keys(
       "The deployment that serves the model.",
       {optional("alias", text("the movable name for the release that serves; `prod` when not given")),
        optional("target",
                 text("where it serves: `local` is a supervised process on this machine, `container` "
-                     "replicas in containers behind a gateway",
-                     {"local", "container"}, {"kubernetes", "nixos"})),
+                     "replicas in containers behind a gateway, `kubernetes` a Deployment in a cluster",
+                     {"local", "container", "kubernetes"}, {"nixos"})),
+       optional("kubernetes", deploy_cluster_schema()),
        optional("strategy",
                 either("how traffic moves to a new release: `rolling` loads it beside the old one, warms it "
                        "up, then moves all traffic; `canary` moves it in steps",
@@ -222,7 +317,11 @@ Schema deploy_schema() {
        optional("port", integer("the port to listen on, 0 takes a free one; when not given 8080, or a free "
                                 "one where that is taken",
                                 0, 65535)),
-       optional("replicas", integer("how many servers; 1 when not given", 1, 100)),
+       optional("replicas", either("how many servers; 1 when not given",
+                                   {integer("", 1, most_replicas),
+                                    keys("on `kubernetes` as many as the load asks for",
+                                         {required("min", integer("at least", 1, most_replicas)),
+                                          required("max", integer("at most", 1, most_replicas))})})),
        optional("image", text("the server's image where it runs in containers: one of `images`, or `server`, "
                               "which comes with mlpipe and is taken when not given")),
        optional("resources", resources_schema()),
@@ -239,7 +338,8 @@ Schema deploy_schema() {
 
 Schema remote_schema() {
   const std::string url =
-      "`oci://HOST/REPOSITORY` is an OCI registry, `s3://BUCKET/PREFIX` is S3 or what speaks its protocol";
+      "`oci://HOST/REPOSITORY` is an OCI registry, `s3://BUCKET/PREFIX` is S3 or what speaks its protocol, "
+      "`pvc://CLAIM/FOLDER` a volume in the cluster";
   return either(
       "Where results travel between machines: a step whose result is there is not run but brought, and what "
       "runs is sent there. Who you are there is known from `docker login`, or from the AWS_* variables.",
@@ -268,6 +368,7 @@ Schema make_pipeline_schema() {
                        "used by digest. Only those that are used are looked at.",
                        image_schema(), "image")),
           optional("remote", remote_schema()),
+          optional("kubernetes", cluster_schema()),
           optional(
               "profiles",
               map("Named changes to this file, for `--profile NAME`: each holds any of the keys above, and "

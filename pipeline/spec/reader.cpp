@@ -9,6 +9,7 @@
 #include "pipeline/base/scalar.hpp"
 #include "pipeline/base/text.hpp"
 #include "pipeline/model/training.hpp"
+#include "pipeline/spec/cluster_reader.hpp"
 #include "pipeline/spec/deploy_reader.hpp"
 #include "pipeline/spec/images.hpp"
 #include "pipeline/spec/matrix.hpp"
@@ -63,12 +64,14 @@ class Reader {
     read_name();
     read_params(adjustments_.set);
     read_where_steps_run();
+    read_cluster();
     expand_steps();
     collect_outs();
     read_steps();
     read_model();
     read_deploy();
     read_remote();
+    require_remote();
     check_image_names();
     for (Step& image : images_.steps()) {
       spec_.steps.push_back(std::move(image));
@@ -124,11 +127,19 @@ class Reader {
     if (!adjustments_.runs_on) {
       return;
     }
-    if (*adjustments_.runs_on != "local" && *adjustments_.runs_on != "container") {
+    const auto place = place_named(*adjustments_.runs_on);
+    if (!place) {
       throw UsageError(fmt::format("--runs-on {}: there is no such place", printable(*adjustments_.runs_on)),
-                       "known: local, container");
+                       "known: local, container, kubernetes");
     }
-    runs_on_ = *adjustments_.runs_on == "container" ? RunsOn::container : RunsOn::local;
+    runs_on_ = *place;
+  }
+
+  static std::optional<RunsOn> place_named(std::string_view name) {
+    return name == "local"        ? std::optional(RunsOn::local)
+           : name == "container"  ? std::optional(RunsOn::container)
+           : name == "kubernetes" ? std::optional(RunsOn::kubernetes)
+                                  : std::nullopt;
   }
 
   std::optional<RunsOn> read_runs_on(const YamlNode* node) {
@@ -136,9 +147,26 @@ class Reader {
     const auto text = node != nullptr && node->is_scalar() && !node->is_null()
                           ? references_.text(*node, not_counted)
                           : std::nullopt;
-    return !text                  ? std::nullopt
-           : *text == "container" ? std::optional(RunsOn::container)
-                                  : std::optional(RunsOn::local);
+    return text ? place_named(*text) : std::nullopt;
+  }
+
+  void read_cluster() {
+    const YamlNode* node = root_.find("kubernetes");
+    if (node != nullptr && node->is_mapping()) {
+      spec_.cluster = read_cluster_access(*node, references_, diagnostics_);
+      read_cluster_place(*node, references_, diagnostics_, place_);
+    }
+  }
+
+  // What it is on Kubernetes besides a container.
+  void read_cluster_step(const YamlNode& node, Step& step) {
+    step.place = place_;
+    if (const YamlNode* place = node.find("kubernetes"); place != nullptr && place->is_mapping()) {
+      read_cluster_place(*place, references_, diagnostics_, step.place);
+    }
+    if (const auto agent = images_.use(nullptr, "agent", true)) {
+      step.needs.push_back(agent->step);
+    }
   }
 
   // A file is known by its hash, wherever it was fetched: `fetch` stays on this machine.
@@ -146,7 +174,7 @@ class Reader {
     const YamlNode* runs_on = node.find("runs-on");
     const YamlNode* network = node.find("network");
     if (std::holds_alternative<FetchAction>(step.action)) {
-      for (const char* key : {"runs-on", "image", "network"}) {
+      for (const char* key : {"runs-on", "image", "network", "kubernetes"}) {
         if (const YamlNode* written = node.find(key)) {
           diagnostics_.add(*written, fmt::format("`{}` belongs to `train` and `run` steps", key),
                            "mlpipe fetches files itself, on this machine");
@@ -158,8 +186,11 @@ class Reader {
     if (network != nullptr && is_written_out(*network, diagnostics_)) {
       step.network = as_boolean(*network).value_or(false);
     }
-    if (step.runs_on == RunsOn::container) {
-      step.image = images_.use(node.find("image"), "trainer");
+    if (step.runs_on != RunsOn::local) {
+      step.image = images_.use(node.find("image"), "trainer", step.runs_on == RunsOn::kubernetes);
+    }
+    if (step.runs_on == RunsOn::kubernetes) {
+      read_cluster_step(node, step);
     }
   }
 
@@ -742,7 +773,7 @@ class Reader {
       diagnostics_.add(*node, "a deployment needs a model",
                        "add `model:` with its name and where it comes from");
     }
-    DeploySpec deploy = read_deployment(*node, references_, images_, diagnostics_);
+    DeploySpec deploy = read_deployment(*node, references_, images_, place_, diagnostics_);
     if (const YamlNode* alias = node->find("alias"); alias != nullptr && !alias->is_null()) {
       check_name(deploy.alias, alias->mark, "an alias");
     }
@@ -758,14 +789,27 @@ class Reader {
     Usage usage;
     RemoteSpec remote;
     remote.url = references_.text(*url, usage).value_or("");
-    if (!remote.url.empty() && !remote.url.starts_with("oci://") && !remote.url.starts_with("s3://")) {
+    const bool known = remote.url.starts_with("oci://") || remote.url.starts_with("s3://") ||
+                       remote.url.starts_with("pvc://");
+    if (!remote.url.empty() && !known) {
       diagnostics_.add(*url, fmt::format("'{}' is no remote", printable(remote.url)),
-                       "write oci://HOST/REPOSITORY or s3://BUCKET/PREFIX");
+                       "write oci://HOST/REPOSITORY, s3://BUCKET/PREFIX or pvc://CLAIM/FOLDER");
     }
     if (const YamlNode* required = node->is_scalar() ? nullptr : node->find("required")) {
       remote.required = as_boolean(*required).value_or(false);
     }
     spec_.remote = std::move(remote);
+  }
+
+  void require_remote() {
+    const auto in_cluster = std::find_if(spec_.steps.begin(), spec_.steps.end(),
+                                         [](const Step& step) { return step.runs_on == RunsOn::kubernetes; });
+    if (in_cluster != spec_.steps.end() && root_.find("remote") == nullptr) {
+      diagnostics_.add(in_cluster->mark,
+                       fmt::format("'{}' runs on Kubernetes, and there is no `remote`", in_cluster->name),
+                       "a Job gets its inputs and leaves what it made there: add "
+                       "`remote: oci://HOST/REPOSITORY` or `remote: pvc://CLAIM/FOLDER`");
+    }
   }
 
   const YamlNode& root_;
@@ -775,6 +819,7 @@ class Reader {
   References references_;
   Images images_;
   RunsOn runs_on_ = RunsOn::local;  // where a step runs that does not say
+  ClusterPlace place_;              // of pods that do not say
   Spec spec_;
   std::vector<Declared> declared_;
   std::set<std::string> last_steps_;  // finally steps that come after all others

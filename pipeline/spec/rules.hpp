@@ -24,7 +24,7 @@ struct Resources {
   Mark gpu_mark;
 };
 
-enum class RunsOn { local, container };
+enum class RunsOn { local, container, kubernetes };
 
 // As how many processes a job's program runs.
 struct Processes {

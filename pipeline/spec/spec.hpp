@@ -11,6 +11,7 @@
 
 #include "pipeline/base/schema.hpp"
 #include "pipeline/base/yaml.hpp"
+#include "pipeline/cluster/place.hpp"
 #include "pipeline/spec/adjustments.hpp"
 #include "pipeline/spec/condition.hpp"
 #include "pipeline/spec/expression.hpp"
@@ -72,6 +73,7 @@ struct ImageSpec {
   std::string reference;   // reference: "debian:bookworm-slim"
   std::map<std::string, std::string> args;
   std::vector<SecretVariable> secrets;  // build secrets; `variable` is the id that the Dockerfile mounts
+  bool in_registry = false;  // reference: only a cluster uses it, which pulls it itself; no engine is asked
 };
 
 // Builds or pulls an image. Its output `image` is a file that names it: {"id": "sha256:…", "name": "…"};
@@ -88,8 +90,9 @@ struct Step {
   Mark mark;
   std::variant<FetchAction, TrainAction, RunAction, ImageAction> action;
   RunsOn runs_on = RunsOn::local;
-  std::optional<Input> image;        // that it runs in; of a step that runs in a container
+  std::optional<Input> image;        // that it runs in; of a step that runs in a container or on Kubernetes
   bool network = false;              // whether its container has one
+  ClusterPlace place;                // of a step that runs on Kubernetes
   std::vector<std::string> needs;    // steps that must have succeeded before, besides those behind `inputs`
   std::vector<std::string> after;    // steps that must have ended before, however they ended
   std::vector<Dependency> deps;      // sorted, without duplicates
@@ -136,11 +139,11 @@ struct ModelSpec {
 
 struct DeploySpec {
   std::string alias;
-  std::string target;  // "local", "container"
+  std::string target;  // "local", "container", "kubernetes"
   std::string host;
   std::optional<int> port;  // 0: any free one; nothing: the usual one, or any free one when it is taken
   Strategy strategy;
-  // Of a target that runs containers:
+  // Of a target that runs containers (`gateway_image` of `container` alone):
   std::optional<Input> image;          // the server's
   std::optional<Input> gateway_image;  // of what spreads requests over the replicas
   int replicas = 1;
@@ -148,11 +151,16 @@ struct DeploySpec {
   std::vector<std::string> command;  // another server's; empty: what the image says
   int container_port = 8080;         // that the server listens at inside its container
   bool model_in_image = true;        // else the release's folder is mounted
+  // Of the target `kubernetes`:
+  std::optional<int> most_replicas;  // `replicas` are the least; nothing: there are always so many
+  ClusterPlace place;
+  ClusterExposure exposure;
+  std::chrono::milliseconds deadline{600'000};  // for a new release to get ready
 };
 
 // Where results travel between machines.
 struct RemoteSpec {
-  std::string url;        // "oci://HOST/REPOSITORY" or "s3://BUCKET/PREFIX"
+  std::string url;        // "oci://HOST/REPOSITORY", "s3://BUCKET/PREFIX" or "pvc://CLAIM/FOLDER"
   bool required = false;  // a run fails when it cannot be used
 };
 
@@ -169,6 +177,7 @@ struct Spec {
   std::optional<ModelSpec> model;
   std::optional<DeploySpec> deploy;
   std::optional<RemoteSpec> remote;
+  ClusterAccess cluster;  // for what runs on Kubernetes
 
   const Step* find_step(std::string_view step) const;
   std::vector<std::string> step_names() const;

@@ -27,8 +27,8 @@ const std::vector<Layer>& layers() {
   static const std::vector<Layer> table = [] {
     std::vector<Layer> layers;
     Folders left;
-    for (const std::string name : {"base", "container", "model", "spec", "plan", "store", "agent", "exec",
-                                   "registry", "deploy", "run", "cli"}) {
+    for (const std::string name : {"base", "container", "cluster", "model", "spec", "plan", "store", "agent",
+                                   "exec", "registry", "deploy", "run", "cli"}) {
       layers.push_back({"pipeline/" + name, left});
       left.push_back("pipeline/" + name);
     }
@@ -39,8 +39,10 @@ const std::vector<Layer>& layers() {
     const Layer others[] = {
         {"pipeline/fetch", {"pipeline/base"}},
         {"pipeline/archive", {"pipeline/base"}},
-        {"pipeline/oci", {"pipeline/base", "pipeline/container"}},
+        {"pipeline/oci", {"pipeline/base", "pipeline/container", "pipeline/cluster", "pipeline/agent"}},
         {"pipeline/image", {"pipeline/base", "pipeline/container"}},
+        {"pipeline/kubernetes",
+         {"pipeline/base", "pipeline/container", "pipeline/cluster", "pipeline/agent", "pipeline/oci"}},
         {"trainer/network", {"pipeline/base", "pipeline/model"}},
         {"trainer/image", {"pipeline/base", "pipeline/model"}},
         {"trainer/data", {"pipeline/base", "pipeline/model", "trainer/image"}},
@@ -88,10 +90,11 @@ const std::vector<Wrapper>& wrappers() {
        {"pipeline/base/digest.cpp", "server/port_secrets.cpp", "pipeline/base/base64.cpp",
         "server/filter/credentials.cpp", "server/http/tls.cpp"}},
       {"sqlite3.h", {"pipeline/store/database.hpp", "pipeline/store/database.cpp"}},
-      {"curl/", {"pipeline/fetch/download.cpp", "pipeline/oci/http.cpp"}},
+      {"curl/", {"pipeline/fetch/download.cpp", "pipeline/kubernetes/", "pipeline/oci/http.cpp"}},
       {"CLI/",
        {"pipeline/cli/command_line.cpp", "pipeline/fetch/main.cpp", "pipeline/image/main.cpp",
-        "pipeline/oci/main.cpp", "trainer/main.cpp", "trainer/summary.cpp", "server/options.cpp"}},
+        "pipeline/kubernetes/main.cpp", "pipeline/oci/main.cpp", "trainer/main.cpp", "trainer/summary.cpp",
+        "server/options.cpp"}},
       {"archive", {"trainer/data/npz.cpp", "pipeline/archive/archive.cpp", "pipeline/oci/tar_reader.cpp"}},
       {"csv.h", {"trainer/data/csv.cpp"}},
       {"jerror.h", {"trainer/image/jpeg.cpp"}},
