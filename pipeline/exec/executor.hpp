@@ -47,8 +47,7 @@ class Observer {
 };
 
 struct ExecutionOptions {
-  std::size_t jobs = 1;                          // how many run at once
-  Capacity capacity = Capacity::unlimited();     // what they may take up together
+  Capacity capacity = Capacity::unlimited();     // how many jobs run at once, and what they may take up
   Secrets secrets;                               // that steps use
   const std::atomic<int>* interrupts = nullptr;  // above 0: end what runs, start nothing but finally steps
   std::int64_t run = 0;                          // the run in the history that steps are written down for

@@ -92,9 +92,12 @@ Secrets require_what_runs(const Spec& spec, const Plan& plan, const Capacity& ma
     if (!may_run(planned)) {
       continue;
     }
-    check_resources(planned.step->resources, machine, faults);
+    const bool in_cluster = planned.step->runs_on == RunsOn::kubernetes;
+    if (!in_cluster) {
+      check_resources(planned.step->resources, machine, faults);
+    }
     for (const SecretVariable& wanted : planned.step->secrets) {
-      if (secrets.knows(wanted.secret)) {
+      if (secrets.knows(wanted.secret) || (in_cluster && !spec.cluster.secrets.empty())) {
         continue;
       }
       if (auto value = find_secret(wanted.secret, environment)) {

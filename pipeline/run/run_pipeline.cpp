@@ -102,6 +102,14 @@ void say_what_remote_has(Plan& plan, const Spec& spec, const Programs& programs,
   }
 }
 
+// How many jobs run at once, and what they may take up.
+Capacity room_for_jobs(Capacity capacity, const RunRequest& request) {
+  constexpr std::size_t most_in_cluster = 256;  // the cluster has a queue of its own
+  capacity.jobs = request.jobs != 0 ? request.jobs : static_cast<std::size_t>(usable_cores());
+  capacity.cluster_jobs = request.jobs != 0 ? request.jobs : most_in_cluster;
+  return capacity;
+}
+
 // How every step ended. What the plan and the outline say is all that it needs.
 void write_down_run(const Plan& plan, const std::optional<Outline>& outline, const History& history,
                     std::int64_t run) {
@@ -325,14 +333,12 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
       const std::unique_ptr<RemoteResults> remote = remote_of(spec, plan, programs, &*store, observer);
       RecordedRun run(*store, spec);
       report.changed = plan.anything_to_run();
-      const ExecutionOptions options{
-          request.jobs != 0 ? request.jobs : static_cast<std::size_t>(usable_cores()),
-          capacity,
-          secrets,
-          request.interrupts,
-          run.number(),
-          remote.get(),
-          container_host};
+      const ExecutionOptions options{room_for_jobs(capacity, request),
+                                     secrets,
+                                     request.interrupts,
+                                     run.number(),
+                                     remote.get(),
+                                     container_host};
       const bool interrupted =
           execute(plan, spec, snapshot, programs, *store,
                   std::make_shared<LocalRunner>(programs.agent, store->directory()), observer, options);
