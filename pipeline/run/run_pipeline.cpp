@@ -311,6 +311,9 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
   const std::optional<ContainerHost> container_host =
       request.dry_run ? std::nullopt
                       : require_container_host(spec, plan, own_environment(), request.file.string());
+  if (!request.dry_run) {
+    require_cluster(spec, plan, own_environment(), request.file.string());
+  }
   if (request.dry_run && request.ask_remote) {
     say_what_remote_has(plan, spec, programs, store ? &*store : nullptr, observer);
   }
