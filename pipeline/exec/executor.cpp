@@ -92,6 +92,7 @@ class Executor {
       if (Clock::now() >= next_tick_) {
         tick();
       }
+      pass_on_sentences();
     }
   }
 
@@ -239,6 +240,14 @@ class Executor {
     observer_.tick(running);
   }
 
+  void pass_on_sentences() {
+    if (options_.sentences != nullptr) {
+      for (const std::string& sentence : options_.sentences->take()) {
+        observer_.warned(sentence);
+      }
+    }
+  }
+
   void begin(std::size_t index) {
     const PlannedStep& planned = plan_.steps()[index];
     committer_.add_realization(planned);
@@ -249,6 +258,7 @@ class Executor {
     if (std::holds_alternative<ImageAction>(planned.step->action)) {
       attempt.job.secrets.merge(engine_credentials());
     }
+    attempt.job.place = planned.step->runs_on;
     attempt.gpus = free_.take(planned.step->resources, planned.step->runs_on);
     attempt.running = {&planned, Clock::now(), attempt.job.directory, false, ""};
     if (auto lock = FileLock::try_lock(attempt.job.lock)) {

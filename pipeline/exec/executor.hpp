@@ -12,6 +12,7 @@
 #include "pipeline/exec/remote_results.hpp"
 #include "pipeline/exec/runner.hpp"
 #include "pipeline/exec/secrets.hpp"
+#include "pipeline/exec/sentences.hpp"
 #include "pipeline/plan/plan.hpp"
 #include "pipeline/store/store.hpp"
 
@@ -53,6 +54,7 @@ struct ExecutionOptions {
   std::int64_t run = 0;                          // the run in the history that steps are written down for
   RemoteResults* remote = nullptr;               // is asked before a step runs, and gets what ran
   std::optional<ContainerHost> container_host = {};  // of steps that run in containers
+  Sentences* sentences = nullptr;                    // what others have to say, for the observer
 };
 
 // Runs what the plan needs, as many jobs at once as allowed and as fit into the capacity; steps that do not
