@@ -32,7 +32,7 @@ constexpr Used deployments[] = {
     {"how far it is", "get list watch", "replicasets.apps pods"},
     {"what servers said last", "get", "pods/log"},
     {"probes, and counts of a canary", "get create", "pods/proxy"},
-    {"what belongs to it", "create get list patch delete",
+    {"what belongs to it, and that it is gone", "create get list watch patch delete",
      "services configmaps serviceaccounts poddisruptionbudgets.policy horizontalpodautoscalers.autoscaling "
      "networkpolicies.networking.k8s.io ingresses.networking.k8s.io "
      "httproutes.gateway.networking.k8s.io routes.route.openshift.io"},
