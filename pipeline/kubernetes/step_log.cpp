@@ -47,7 +47,8 @@ void StepLog::append(std::string_view bytes) {
 }
 
 void StepLog::note(std::string_view sentence) {
-  append(fmt::format("{}mlpipe: {}\n", in_line_ ? "\n" : "", printable(sentence)));
+  append(fmt::format("{}mlpipe: {}\n", in_line_ ? "\n" : "",
+                     printable(join(split(trim(sentence), '\n'), "; "))));
 }
 
 void StepLog::add_progress(std::string_view line) {
