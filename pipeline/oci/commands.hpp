@@ -60,4 +60,11 @@ struct PullRequest {
 // {"reference": …, "digest": …, "folder": "TO/model", "annotations": {…}, "descriptor": {…}}
 void pull_command(const PullRequest& request);
 
+// The two in a step's pod, see pod_job.hpp; its index is JOB_COMPLETION_INDEX of the environment, 0 without.
+// They print nothing. What pod_record_command() returns is the exit status.
+void pod_bring_command(const std::string& url, const std::string& job,
+                       const std::filesystem::path& directory);
+int pod_record_command(const std::string& url, const std::string& job,
+                       const std::filesystem::path& directory);
+
 }  // namespace mlpipe
