@@ -35,14 +35,11 @@ class Kubectl {
 
   // The namespace of the context, "default" where it names none.
   std::string default_namespace() const;
-  // Throws Error that says so plainly when the cluster does not answer, or kubectl and the cluster are more
-  // than a minor version apart and something has failed for it.
+  // Throws Error that says so plainly when the cluster does not answer.
   void require_answer() const;
 
-  // The Error for a call that failed: `doing` is what for ("creating the Job of train"). Names the verb, the
-  // resource and the namespace that a Role lacks, a namespace or quota that is not there, an API server that
-  // does not answer, objects that someone else owns (conflicts of server-side apply, with the other's name);
-  // each with what to do.
+  // The Error for a call that failed, as cluster_failure() says it; when kubectl may have failed for being
+  // more than a minor version away from the cluster, that is looked up and said too.
   Error failure(std::string_view doing, const Captured& captured) const;
 
  private:

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,5 +20,14 @@ std::optional<HttpAnswer> http_get(const std::string& host, int port, const std:
 std::optional<HttpAnswer> http_post(const std::string& host, int port, const std::string& path,
                                     std::string_view json, const std::string& token,
                                     std::chrono::milliseconds timeout);
+
+// The same by "http://HOST:PORT"; nothing, too, when the address is none.
+std::optional<HttpAnswer> http_post_to(const std::string& address, const std::string& path,
+                                       std::string_view json, std::chrono::milliseconds timeout);
+// The same to a server that listens at a Unix socket.
+std::optional<HttpAnswer> http_get_at(const std::filesystem::path& socket, const std::string& path,
+                                      std::chrono::milliseconds timeout);
+std::optional<HttpAnswer> http_post_at(const std::filesystem::path& socket, const std::string& path,
+                                       std::string_view json, std::chrono::milliseconds timeout);
 
 }  // namespace mlpipe

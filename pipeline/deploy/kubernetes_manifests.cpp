@@ -87,13 +87,12 @@ Json release_annotations(const ManifestRelease& release) {
 // mlpipe-serve's options, but for those that differ from release to release.
 Json server_options(const KubernetesServing& serving) {
   constexpr const char* prefix = "MLPIPE_SERVE_OPTION_";
-  const std::pair<const char*, std::string> options[] = {
-      {"MODEL", "/model"},
-      {"HOST", "0.0.0.0"},
-      {"PORT", std::to_string(serving.container_port)},
-      {"ADMIN_HOST", "0.0.0.0"},
-      {"ADMIN_PORT", std::to_string(cluster_admin_port)},
-      {"DRAIN_DELAY", std::to_string(drain_seconds)}};
+  const std::pair<const char*, std::string> options[] = {{"MODEL", "/model"},
+                                                         {"HOST", "0.0.0.0"},
+                                                         {"PORT", std::to_string(serving.container_port)},
+                                                         {"ADMIN_HOST", "0.0.0.0"},
+                                                         {"ADMIN_PORT", std::to_string(cluster_admin_port)},
+                                                         {"DRAIN_DELAY", std::to_string(drain_seconds)}};
   Json data = Json::object();
   for (const auto& [name, value] : options) {
     data[prefix + std::string(name)] = value;
@@ -124,8 +123,7 @@ Json container_of(const KubernetesServing& serving, const ManifestRelease& relea
     container["command"] = Json::array({"mlpipe-serve"});
     container["ports"].push_back({{"name", "admin"}, {"containerPort", cluster_admin_port}});
     container["envFrom"] = Json::array({{{"configMapRef", {{"name", options_name(serving)}}}}});
-    container["env"] =
-        Json::array({{{"name", "MLPIPE_SERVE_OPTION_VERSION"}, {"value", release.version}}});
+    container["env"] = Json::array({{{"name", "MLPIPE_SERVE_OPTION_VERSION"}, {"value", release.version}}});
   } else {
     container["command"] = serving.command;
     container["env"] = Json::array({{{"name", "MLPIPE_MODEL"}, {"value", "/model"}},
@@ -136,8 +134,8 @@ Json container_of(const KubernetesServing& serving, const ManifestRelease& relea
   container["readinessProbe"] = probe("/v2/health/ready", health, 2, 2);
   container["livenessProbe"] = probe("/v2/health/live", health, 10, 3);
   container["lifecycle"]["preStop"]["sleep"]["seconds"] = seconds_before_signal;
-  const Json resources = resource_amounts(serving.resources.cpu, serving.resources.memory,
-                                          serving.resources.gpu.value_or(0));
+  const Json resources =
+      resource_amounts(serving.resources.cpu, serving.resources.memory, serving.resources.gpu.value_or(0));
   if (!resources.empty()) {
     container["resources"] = resources;
   }
@@ -197,9 +195,8 @@ Json service_of(const KubernetesServing& serving) {
   if (serving.exposure.node_port) {
     port["nodePort"] = *serving.exposure.node_port;
   }
-  service["spec"] = {{"type", serving.exposure.service},
-                     {"selector", selector(serving)},
-                     {"ports", Json::array({port})}};
+  service["spec"] = {
+      {"type", serving.exposure.service}, {"selector", selector(serving)}, {"ports", Json::array({port})}};
   return service;
 }
 
@@ -212,7 +209,8 @@ Json stable_service_of(const KubernetesServing& serving) {
   service["spec"] = {
       {"type", "ClusterIP"},
       {"selector", selector(serving, stable_track)},
-      {"ports", Json::array({{{"name", "http"}, {"port", 80}, {"protocol", "TCP"}, {"targetPort", "http"}}})}};
+      {"ports",
+       Json::array({{{"name", "http"}, {"port", 80}, {"protocol", "TCP"}, {"targetPort", "http"}}})}};
   return service;
 }
 
@@ -232,11 +230,12 @@ Json autoscaler_of(const KubernetesServing& serving) {
       {"scaleTargetRef", {{"apiVersion", "apps/v1"}, {"kind", "Deployment"}, {"name", serving.name()}}},
       {"minReplicas", serving.replicas},
       {"maxReplicas", *serving.most_replicas},
-      {"metrics", Json::array({{{"type", "Resource"},
-                                {"resource",
-                                 {{"name", "cpu"},
-                                  {"target",
-                                   {{"type", "Utilization"}, {"averageUtilization", percent_of_request}}}}}}})}};
+      {"metrics",
+       Json::array(
+           {{{"type", "Resource"},
+             {"resource",
+              {{"name", "cpu"},
+               {"target", {{"type", "Utilization"}, {"averageUtilization", percent_of_request}}}}}}})}};
   return autoscaler;
 }
 
@@ -265,8 +264,8 @@ Json ingress_of(const KubernetesServing& serving) {
     ingress["spec"]["ingressClassName"] = exposure.ingress_class;
   }
   if (!exposure.ingress_tls_secret.empty()) {
-    ingress["spec"]["tls"] = Json::array({{{"hosts", Json::array({exposure.ingress_host})},
-                                           {"secretName", exposure.ingress_tls_secret}}});
+    ingress["spec"]["tls"] = Json::array(
+        {{{"hosts", Json::array({exposure.ingress_host})}, {"secretName", exposure.ingress_tls_secret}}});
   }
   return ingress;
 }
@@ -368,8 +367,9 @@ Json candidate_manifest(const KubernetesServing& serving, const ManifestRelease&
   job["metadata"]["annotations"].update(release_annotations(release));
   Json pod = pod_of(serving, release, candidate_track);
   pod["spec"]["restartPolicy"] = "Never";
-  const Json evicted = {{"action", "Ignore"},
-                        {"onPodConditions", Json::array({{{"type", "DisruptionTarget"}, {"status", "True"}}})}};
+  const Json evicted = {
+      {"action", "Ignore"},
+      {"onPodConditions", Json::array({{{"type", "DisruptionTarget"}, {"status", "True"}}})}};
   job["spec"] = {{"parallelism", pods},
                  {"backoffLimit", 0},
                  {"activeDeadlineSeconds", seconds.count()},
@@ -401,10 +401,11 @@ Json route_manifest(const KubernetesServing& serving, int percent, int candidate
   }
   // Of what the Service of all pods gets, the candidate's pods get candidate / (candidate + stable).
   constexpr int fine = 100;
-  const int to_all = percent == 0 ? 0 : static_cast<int>(std::lround(fine * percent * 1.0 *
-                                                                    (candidate + stable) / candidate));
-  const Json backends = Json::array({backend(stable_service(serving), fine * hundred - to_all),
-                                     backend(serving.name(), to_all)});
+  const int to_all =
+      percent == 0 ? 0
+                   : static_cast<int>(std::lround(fine * percent * 1.0 * (candidate + stable) / candidate));
+  const Json backends = Json::array(
+      {backend(stable_service(serving), fine * hundred - to_all), backend(serving.name(), to_all)});
   Json route = object(serving, "gateway.networking.k8s.io/v1", "HTTPRoute", serving.name());
   route["spec"] = {{"parentRefs", Json::array({parent})},
                    {"rules", Json::array({{{"backendRefs", backends}}})}};

@@ -38,6 +38,7 @@ std::string shape_text(const std::string& host, const std::optional<int>& port) 
   return fmt::format("{}:{}", host, port ? std::to_string(*port) : "any");
 }
 
+constexpr auto answer_to_people = 60s;
 constexpr int all_traffic = 100;
 
 bool is_loaded(const Json& state, const std::string& model, const std::string& version) {
@@ -359,6 +360,10 @@ void LocalTarget::stop() {
     }
     std::this_thread::sleep_for(poll_interval);
   }
+}
+
+std::optional<HttpAnswer> LocalTarget::ask(const std::string& path, std::string_view json) {
+  return http_post_to(observe().address, path, json, answer_to_people);
 }
 
 }  // namespace mlpipe
