@@ -45,6 +45,11 @@ void ask(const Engine& engine, const std::vector<std::string>& names, EngineImag
   }
 }
 
+bool is_in_engine(const Step& step) {
+  const auto* action = std::get_if<ImageAction>(&step.action);
+  return action != nullptr && !action->image.in_registry;
+}
+
 std::string shown_result(const Result& result) {
   return result_id(result).short_hex();
 }
@@ -63,7 +68,7 @@ ImageResult image_of(const Result& result, const Blobs& blobs) {
 EngineImages images_behind(const Plan& plan, const Blobs& blobs, EngineImages seen) {
   EngineImages behind;
   for (const PlannedStep& planned : plan.steps()) {
-    if (!std::holds_alternative<ImageAction>(planned.step->action)) {
+    if (!is_in_engine(*planned.step)) {
       continue;
     }
     for (const Result& result : planned.chosen) {
@@ -90,7 +95,7 @@ bool are_as_they_were(const EngineImages& images) {
 ResultsInEngine::ResultsInEngine(const Store& store, const Spec& spec, const Snapshot& snapshot)
     : store_(store) {
   for (const Step& step : spec.steps) {
-    if (std::holds_alternative<ImageAction>(step.action)) {
+    if (is_in_engine(step)) {
       // An image has no inputs: its key is known before anything runs.
       image_keys_.insert(recipe_of(step, snapshot, [](const Input&) { return std::string(); }).digest());
     }

@@ -92,6 +92,7 @@ class Executor {
       if (Clock::now() >= next_tick_) {
         tick();
       }
+      pass_on_sentences();
     }
   }
 
@@ -99,7 +100,7 @@ class Executor {
   bool interrupted() const { return options_.interrupts != nullptr && *options_.interrupts > 0; }
 
   void start_what_fits() {
-    while (attempts_.size() < options_.jobs) {
+    while (true) {
       if (plan_.ready() > 1 && !ordered_) {  // only now does the order matter
         plan_.set_durations(past_durations(store_.database(), spec_.name));
         ordered_ = true;
@@ -239,6 +240,14 @@ class Executor {
     observer_.tick(running);
   }
 
+  void pass_on_sentences() {
+    if (options_.sentences != nullptr) {
+      for (const std::string& sentence : options_.sentences->take()) {
+        observer_.warned(sentence);
+      }
+    }
+  }
+
   void begin(std::size_t index) {
     const PlannedStep& planned = plan_.steps()[index];
     committer_.add_realization(planned);
@@ -249,7 +258,8 @@ class Executor {
     if (std::holds_alternative<ImageAction>(planned.step->action)) {
       attempt.job.secrets.merge(engine_credentials());
     }
-    attempt.gpus = free_.take(planned.step->resources);
+    attempt.job.place = planned.step->runs_on;
+    attempt.gpus = free_.take(planned.step->resources, planned.step->runs_on);
     attempt.running = {&planned, Clock::now(), attempt.job.directory, false, ""};
     if (auto lock = FileLock::try_lock(attempt.job.lock)) {
       settle(attempt, std::move(*lock));
@@ -360,7 +370,8 @@ class Executor {
   }
 
   void drop(Attempt& attempt) {
-    free_.give_back(plan_.steps()[attempt.index].step->resources, attempt.gpus);
+    const Step& step = *plan_.steps()[attempt.index].step;
+    free_.give_back(step.resources, attempt.gpus, step.runs_on);
     attempts_.remove_if([&](const Attempt& one) { return &one == &attempt; });
   }
 

@@ -12,6 +12,7 @@
 #include "pipeline/exec/remote_results.hpp"
 #include "pipeline/exec/runner.hpp"
 #include "pipeline/exec/secrets.hpp"
+#include "pipeline/exec/sentences.hpp"
 #include "pipeline/plan/plan.hpp"
 #include "pipeline/store/store.hpp"
 
@@ -47,13 +48,13 @@ class Observer {
 };
 
 struct ExecutionOptions {
-  std::size_t jobs = 1;                          // how many run at once
-  Capacity capacity = Capacity::unlimited();     // what they may take up together
+  Capacity capacity = Capacity::unlimited();     // how many jobs run at once, and what they may take up
   Secrets secrets;                               // that steps use
   const std::atomic<int>* interrupts = nullptr;  // above 0: end what runs, start nothing but finally steps
   std::int64_t run = 0;                          // the run in the history that steps are written down for
   RemoteResults* remote = nullptr;               // is asked before a step runs, and gets what ran
   std::optional<ContainerHost> container_host = {};  // of steps that run in containers
+  Sentences* sentences = nullptr;                    // what others have to say, for the observer
 };
 
 // Runs what the plan needs, as many jobs at once as allowed and as fit into the capacity; steps that do not

@@ -56,11 +56,31 @@ std::vector<std::string> image_arguments(const ImageSpec& image, const Spec& spe
   return arguments;
 }
 
+// No engine is asked: what the registry has under that name now.
+void prepare_lookup(const ImageSpec& image, const Programs& programs, Job& job) {
+  job.arguments = {
+      programs.registry.string(), "resolve", image.reference, "--output", "image", "--bases", "bases"};
+  if (!image.platform.empty()) {
+    job.arguments.insert(job.arguments.end(), {"--platform", image.platform});
+  }
+  const Environment own = own_environment();
+  for (const char* name :
+       {"HOME", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "MLPIPE_INSECURE_REGISTRIES"}) {
+    if (const auto found = own.find(name); found != own.end()) {
+      job.environment.emplace(*found);
+    }
+  }
+}
+
 }  // namespace
 
 void prepare_image(const ImageSpec& image, const Spec& spec, const Snapshot& snapshot,
                    const Programs& programs, const Store& store, const std::filesystem::path& work,
                    Job& job) {
+  if (image.in_registry) {
+    prepare_lookup(image, programs, job);
+    return;
+  }
   const Engine engine = Engine::find("", own_environment());
   if (image.kind != ImageSpec::Kind::reference) {
     FileHashes hashes(&store.database());

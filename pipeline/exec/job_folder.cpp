@@ -8,6 +8,7 @@
 #include "pipeline/base/crash_point.hpp"
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/text.hpp"
+#include "pipeline/cluster/pod_order.hpp"
 #include "pipeline/exec/clone_file.hpp"
 #include "pipeline/exec/engine_images.hpp"
 #include "pipeline/exec/image_job.hpp"
@@ -137,6 +138,47 @@ void prepare_container(const Plan& plan, const Step& step, const Store& store, c
   job.environment["MLPIPE_CHECKPOINT_DIR"] = (inside / "checkpoints").string();
 }
 
+OrderedImage ordered(const PlannedStep& image, const Store& store) {
+  const ImageResult made = image_of(image.chosen.front(), store.blobs());
+  const bool in_registry = std::get<ImageAction>(image.step->action).image.in_registry;
+  return {in_registry ? "" : made.id, made.name};
+}
+
+// The same for a Job in a cluster: what it reads is named, and brought there by whoever starts it.
+void prepare_pod(const Plan& plan, const PlannedStep& planned, const Step& step, const Spec& spec,
+                 const Store& store, const fs::path& directory, Job& job) {
+  constexpr std::size_t digits_of_name = 20;
+  PodOrder order;
+  order.key = planned.action_key.hex();
+  order.name = "mlpipe-" + order.key.substr(0, digits_of_name);
+  order.number = store.results(planned.action_key).size();
+  order.anew = planned.anew || planned.forced;
+  order.pipeline = spec.name;
+  order.step = step.name;
+  order.image = ordered(*plan.find(step.image->step), store);
+  order.agent = ordered(*plan.find(image_step("agent")), store);
+  for_each_input(plan, step, [&](const Output& output, const fs::path& path) {
+    order.inputs.push_back({path.string(), store.blobs().path_of(output), output.folder});
+  });
+  order.outs = step.outs;
+  order.cpu = step.resources.cpu;
+  order.memory = step.resources.memory;
+  order.gpu = step.resources.gpu.value_or(0);
+  order.nodes = step.processes.nodes;
+  if (!spec.cluster.secrets.empty()) {
+    for (const SecretVariable& secret : step.secrets) {
+      order.cluster_secrets[secret.variable] = secret.secret;
+    }
+  }
+  order.place = step.place;
+  write_pod_order(directory, order);
+  const fs::path inside = folder_in_container;
+  job.work_directory = inside / "work";
+  job.environment =
+      environment_of(step, {{"HOME", (inside / "home").string()}, {"TMPDIR", (inside / "tmp").string()}});
+  job.environment["MLPIPE_CHECKPOINT_DIR"] = (inside / "checkpoints").string();
+}
+
 // As an image's PATH has them.
 Programs programs_of_images() {
   Programs programs;
@@ -197,11 +239,16 @@ PreparedJob prepare_job(const Spec& spec, const Plan& plan, const PlannedStep& p
   bring_dependencies(spec, step, snapshot, store, work);
   bring_checkpoints(planned, checkpoints);
   Job job;
-  const bool contained = step.runs_on == RunsOn::container;
-  if (contained) {
-    prepare_container(plan, step, store, prepared.directory, checkpoints, gpus, host, job);
-  } else {
-    prepare_here(plan, step, store, prepared.directory, checkpoints, gpus, job);
+  switch (step.runs_on) {
+    case RunsOn::local:
+      prepare_here(plan, step, store, prepared.directory, checkpoints, gpus, job);
+      break;
+    case RunsOn::container:
+      prepare_container(plan, step, store, prepared.directory, checkpoints, gpus, host, job);
+      break;
+    case RunsOn::kubernetes:
+      prepare_pod(plan, planned, step, spec, store, prepared.directory, job);
+      break;
   }
   for (const std::string& out : step.outs) {
     fs::create_directories((work / out).parent_path());
@@ -209,7 +256,8 @@ PreparedJob prepare_job(const Spec& spec, const Plan& plan, const PlannedStep& p
   if (const auto* image = std::get_if<ImageAction>(&step.action)) {
     prepare_image(image->image, spec, snapshot, programs, store, work, job);
   } else {
-    job.arguments = arguments_of(step, snapshot, contained ? programs_of_images() : programs, work);
+    job.arguments =
+        arguments_of(step, snapshot, step.runs_on == RunsOn::local ? programs : programs_of_images(), work);
   }
   for (const SecretVariable& secret : step.secrets) {
     job.secret_variables.push_back(secret.variable);

@@ -12,8 +12,9 @@ namespace mlpipe {
 
 Programs Programs::beside_this_one() {
   const std::filesystem::path folder = path_of_own_executable().parent_path();
-  return {folder / "mlpipe-agent", folder / "mlpipe-fetch", folder / "mlpipe-train",
-          folder / "mlpipe-serve", folder / "mlpipe-image", folder / "mlpipe-registry"};
+  return {folder / "mlpipe-agent",     folder / "mlpipe-fetch", folder / "mlpipe-train",
+          folder / "mlpipe-serve",     folder / "mlpipe-image", folder / "mlpipe-registry",
+          folder / "mlpipe-kubernetes"};
 }
 
 std::filesystem::path image_sources() {

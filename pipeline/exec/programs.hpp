@@ -15,6 +15,7 @@ struct Programs {
   std::filesystem::path serve;
   std::filesystem::path image;
   std::filesystem::path registry;
+  std::filesystem::path kubernetes;
 
   static Programs beside_this_one();
 };

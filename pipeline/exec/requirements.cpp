@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <string_view>
 #include <vector>
 
 #include "pipeline/base/file.hpp"
 #include "pipeline/base/quantity.hpp"
 #include "pipeline/base/text.hpp"
+#include "pipeline/cluster/kubectl.hpp"
 
 namespace mlpipe {
 namespace {
@@ -84,6 +87,34 @@ std::optional<ContainerHost> require_container_host(const Spec& spec, const Plan
   return host;
 }
 
+std::string cluster_registry(const Spec& spec) {
+  constexpr std::string_view scheme = "oci://";
+  if (!spec.cluster.registry.empty()) {
+    return spec.cluster.registry;
+  }
+  return spec.remote && spec.remote->url.starts_with(scheme) ? spec.remote->url.substr(scheme.size()) : "";
+}
+
+void require_cluster(const Spec& spec, const Plan& plan, const Environment& environment,
+                     const std::string& shown_file) {
+  const auto is_in_cluster = [](const PlannedStep& planned) {
+    return may_run(planned) && planned.step->runs_on == RunsOn::kubernetes;
+  };
+  const auto first = std::find_if(plan.steps().begin(), plan.steps().end(), is_in_cluster);
+  if (first == plan.steps().end()) {
+    return;
+  }
+  if (cluster_registry(spec).empty()) {
+    throw_if_any(
+        {{first->step->mark,
+          fmt::format("'{}' runs on Kubernetes, and no registry is named that its images come from",
+                      first->step->name),
+          "add `kubernetes: { registry: HOST/REPOSITORY }`; with `remote: oci://…` that one is taken"}},
+        spec, shown_file);
+  }
+  Kubectl::find(spec.cluster.context, environment).require_answer();
+}
+
 Secrets require_what_runs(const Spec& spec, const Plan& plan, const Capacity& machine,
                           const Environment& environment, const std::string& shown_file) {
   Secrets secrets;
@@ -92,9 +123,12 @@ Secrets require_what_runs(const Spec& spec, const Plan& plan, const Capacity& ma
     if (!may_run(planned)) {
       continue;
     }
-    check_resources(planned.step->resources, machine, faults);
+    const bool in_cluster = planned.step->runs_on == RunsOn::kubernetes;
+    if (!in_cluster) {
+      check_resources(planned.step->resources, machine, faults);
+    }
     for (const SecretVariable& wanted : planned.step->secrets) {
-      if (secrets.knows(wanted.secret)) {
+      if (secrets.knows(wanted.secret) || (in_cluster && !spec.cluster.secrets.empty())) {
         continue;
       }
       if (auto value = find_secret(wanted.secret, environment)) {

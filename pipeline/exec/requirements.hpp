@@ -23,4 +23,13 @@ std::optional<ContainerHost> require_container_host(const Spec& spec, const Plan
                                                     const Environment& environment,
                                                     const std::string& shown_file);
 
+// Looks whether the cluster answers that steps which the plan will or may run in one need, and whether their
+// images can get there; asks nobody when there are no such steps. Throws Error, SpecError for images that
+// could be pushed nowhere.
+void require_cluster(const Spec& spec, const Plan& plan, const Environment& environment,
+                     const std::string& shown_file);
+
+// Where images are pushed to, "HOST/REPOSITORY", that a cluster is to pull; empty: the file does not say.
+std::string cluster_registry(const Spec& spec);
+
 }  // namespace mlpipe

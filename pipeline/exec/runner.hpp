@@ -10,6 +10,7 @@
 #include "pipeline/agent/job.hpp"
 #include "pipeline/base/file.hpp"
 #include "pipeline/base/process.hpp"
+#include "pipeline/spec/rules.hpp"
 
 namespace mlpipe {
 
@@ -18,6 +19,7 @@ struct PreparedJob {
   std::filesystem::path directory;
   std::filesystem::path lock;                       // the file whose lock is held while the job runs
   std::map<std::string, std::string> secrets = {};  // values of its secret variables; in no file
+  RunsOn place = RunsOn::local;
 };
 
 // Runs jobs somewhere. One conformance suite runs over all of them.

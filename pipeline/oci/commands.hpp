@@ -39,6 +39,19 @@ struct PushRequest {
 //  "artifact": {"reference": …, "digest": …}, "model_layer": {"digest": …, "size": …}}
 void push_command(const PushRequest& request);
 
+struct PushImageRequest {
+  std::string engine;
+  std::string image;  // that the engine has
+  std::string to;     // HOST/REPOSITORY
+};
+
+// {"reference": "HOST/REPOSITORY@sha256:…"}; nothing is sent when the repository has it.
+void push_image_command(const PushImageRequest& request);
+
+// {"id": "sha256:…", "name": "HOST/REPOSITORY@sha256:…"}: an image in a registry by its manifest for a
+// platform ("linux/arm64"; empty: this machine's). No engine is asked.
+void resolve_command(const std::string& reference, const std::string& platform);
+
 struct PullRequest {
   std::string reference;
   std::filesystem::path to;  // a folder that does not exist yet

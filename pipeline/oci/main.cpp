@@ -52,6 +52,26 @@ void add_pull(CLI::App& app, Chosen& chosen) {
   command->callback([request, &chosen] { chosen = [request] { mlpipe::pull_command(*request); }; });
 }
 
+void add_push_image(CLI::App& app, Chosen& chosen) {
+  auto* command = app.add_subcommand("push-image", "bring an engine's image into a registry, once");
+  auto request = std::make_shared<mlpipe::PushImageRequest>();
+  command->add_option("--engine", request->engine, "docker or podman; whichever is there when not given");
+  command->add_option("--image", request->image, "a name or an id")->required();
+  command->add_option("--to", request->to, "HOST/REPOSITORY")->required();
+  command->callback([request, &chosen] { chosen = [request] { mlpipe::push_image_command(*request); }; });
+}
+
+void add_resolve(CLI::App& app, Chosen& chosen) {
+  auto* command = app.add_subcommand("resolve", "say by which digest a registry has an image");
+  auto reference = std::make_shared<std::string>();
+  auto platform = std::make_shared<std::string>();
+  command->add_option("reference", *reference, "[HOST/]REPOSITORY[:TAG]")->required();
+  command->add_option("--platform", *platform, "linux/ARCHITECTURE; this machine's when not given");
+  command->callback([reference, platform, &chosen] {
+    chosen = [reference, platform] { mlpipe::resolve_command(*reference, *platform); };
+  });
+}
+
 void add_remote(CLI::App& app, Chosen& chosen) {
   auto* command =
       app.add_subcommand("remote", "bring results from and to a remote, as lines of JSON ask for");
@@ -74,6 +94,8 @@ int main(int count, char** arguments) {
   add_model_image(app, chosen);
   add_push(app, chosen);
   add_pull(app, chosen);
+  add_push_image(app, chosen);
+  add_resolve(app, chosen);
   add_remote(app, chosen);
   try {
     app.parse(count, arguments);

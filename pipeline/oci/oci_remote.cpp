@@ -12,14 +12,9 @@
 namespace mlpipe {
 namespace {
 
-constexpr std::string_view tag_begin = "result-";
 constexpr const char* artifact_type = "application/vnd.mlpipe.result.v1";
 constexpr const char* record_type = "application/vnd.mlpipe.record.v1+json";
 constexpr const char* blob_type = "application/octet-stream";
-
-std::string tag_of(const Digest& key) {
-  return std::string(tag_begin) + key.hex();
-}
 
 ImageReference repository_of(const std::string& url) {
   const ImageReference reference = parse_reference(std::string_view(url).substr(oci_scheme.size()));
@@ -45,35 +40,36 @@ Remote::Keys OciRemote::keys(std::size_t most) {
   Keys keys;
   const std::vector<std::string> tags = client_.tags(repository_, most + 1);
   for (const std::string& tag : tags) {
-    const std::string hex = tag.starts_with(tag_begin) ? tag.substr(tag_begin.size()) : "";
-    if (Digest::is_hex(hex)) {
-      keys.keys.push_back(Digest::from_hex(hex));
+    if (const auto key = key_of_result_record(tag)) {
+      keys.keys.push_back(*key);
     }
   }
   keys.complete = tags.size() <= most;
   return keys;
 }
 
-std::optional<RemoteRecord> OciRemote::get_record(const Digest& key) {
-  const auto fetched = client_.find_manifest(repository_, tag_of(key));
+std::optional<RemoteRecord> OciRemote::get_record(const std::string& name) {
+  require_record_name(name);
+  const auto fetched = client_.find_manifest(repository_, name);
   if (!fetched) {
     return std::nullopt;
   }
   try {
     const Manifest manifest = parse_manifest(fetched->text);
     if (manifest.config.media_type != record_type) {
-      throw Error("it is no record of a result");
+      throw Error("it is no record of mlpipe's");
     }
     return parse_record(client_.get_small_blob(repository_, manifest.config));
   } catch (const Unavailable&) {
     throw;
   } catch (const Error& error) {
-    throw Error(fmt::format("{}/{}:{}: {}", client_.registry(), repository_, tag_of(key), error.what()),
+    throw Error(fmt::format("{}/{}:{}: {}", client_.registry(), repository_, name, error.what()),
                 error.hint());
   }
 }
 
-void OciRemote::put_record(const Digest& key, const RemoteRecord& record) {
+void OciRemote::put_record(const std::string& name, const RemoteRecord& record) {
+  require_record_name(name);
   const std::string text = to_text(record);
   client_.put_small_blob(repository_, text);
   Manifest manifest;
@@ -84,7 +80,7 @@ void OciRemote::put_record(const Digest& key, const RemoteRecord& record) {
       manifest.layers.push_back({blob_type, blob.digest, blob.bytes, {}});
     }
   }
-  client_.put_manifest(repository_, tag_of(key), to_text(manifest));
+  client_.put_manifest(repository_, name, to_text(manifest));
 }
 
 void OciRemote::get_blob(const RemoteBlob& blob, const std::filesystem::path& to) {

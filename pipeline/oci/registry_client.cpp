@@ -19,6 +19,8 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
+constexpr std::uint64_t largest_small_blob = std::uint64_t{64} << 20U;
+
 std::string pull_scope(const std::string& repository) {
   return fmt::format("repository:{}:pull", repository);
 }
@@ -157,12 +159,13 @@ std::optional<FetchedManifest> RegistryClient::find_manifest(const std::string& 
   return FetchedManifest{std::move(answer.body), digest, type.substr(0, type.find(';'))};
 }
 
-FetchedManifest RegistryClient::get_manifest(const ImageReference& reference) {
+FetchedManifest RegistryClient::get_manifest(const ImageReference& reference,
+                                             const std::string& architecture) {
   auto found = find_manifest(reference.repository, reference.target());
   if (found && (found->media_type == media_type::oci_index || found->media_type == media_type::docker_list)) {
     try {
-      found = find_manifest(reference.repository,
-                            digest_text(choose_platform(found->text, own_architecture()).digest));
+      found =
+          find_manifest(reference.repository, digest_text(choose_platform(found->text, architecture).digest));
     } catch (const Unavailable&) {
       throw;
     } catch (const Error& error) {
@@ -230,6 +233,7 @@ std::string RegistryClient::get_small_blob(const std::string& repository, const 
       fmt::format("reading {} of {}/{}", digest_text(blob.digest), registry_, repository);
   HttpRequest request;
   request.url = url(repository, "blobs/" + digest_text(blob.digest));
+  request.most_bytes = std::min(blob.bytes, largest_small_blob);
   HttpAnswer answer = send(request, pull_scope(repository), doing);
   if (!answer.succeeded()) {
     refuse(answer, doing);

@@ -46,8 +46,10 @@ class RegistryClient {
 
   // Nothing where there is none.
   std::optional<FetchedManifest> find_manifest(const std::string& repository, const std::string& target);
-  // An image's manifest for this machine's architecture, or an artifact's. UsageError where there is none.
-  FetchedManifest get_manifest(const ImageReference& reference);
+  // An image's manifest for an architecture, as images name it, or an artifact's. UsageError where there is
+  // none.
+  FetchedManifest get_manifest(const ImageReference& reference,
+                               const std::string& architecture = own_architecture());
   std::optional<Digest> head_manifest(const std::string& repository, const std::string& target);
   void put_manifest(const std::string& repository, const std::string& target, const std::string& text);
 

@@ -10,6 +10,7 @@
 #include "pipeline/oci/labels.hpp"
 #include "pipeline/oci/model_image.hpp"
 #include "pipeline/oci/model_pack.hpp"
+#include "pipeline/oci/push_engine_image.hpp"
 #include "pipeline/oci/registry_options.hpp"
 
 namespace mlpipe {
@@ -29,19 +30,8 @@ bool is_in_registry(const std::string& server) {
 // Brings the server's image from an engine into the target's repository, once: its id names it there.
 ImageReference push_server(const PushRequest& request, RegistryClient& to, const ImageReference& target) {
   const Engine engine = Engine::find(request.engine, own_environment());
-  const EngineImage image = inspect_image(engine, request.server);
-  constexpr std::size_t digits = 32;
-  const ImageReference name = target.with_tag("server-" + image.id.substr(image.id.find(':') + 1, digits));
-  if (!to.head_manifest(name.repository, name.tag)) {
-    fmt::print(stderr, "mlpipe-registry: pushing {} to {}, which does not have it yet\n", request.server,
-               name.text());
-    tag_image(engine, image.id, name.text());
-    push_image(engine, name.text(), to.speaks_plain_http());
-    if (!image.tags.empty()) {  // the last name would take the image with it
-      untag_image(engine, name.text());
-    }
-  }
-  return name;
+  const ImageReference pushed = push_engine_image(engine, request.server, to, target, "server");
+  return pushed.with_tag(pushed.tag);
 }
 
 ordered_json push_runnable(const PushRequest& request, RegistryClient& to, const ImageReference& target,
@@ -105,6 +95,32 @@ void pull_command(const PullRequest& request) {
                                   {"annotations", pulled.annotations},
                                   {"descriptor", pulled.descriptor}}
                          .dump());
+}
+
+void push_image_command(const PushImageRequest& request) {
+  const ImageReference target = parse_reference(request.to);
+  if (!target.tag.empty() || target.digest) {
+    throw UsageError(fmt::format("{}: an image is pushed to a repository, its tag follows from its id",
+                                 printable(request.to)));
+  }
+  RegistryClient to(target.registry, own_environment(), registry_options(own_environment()));
+  ImageReference pushed =
+      push_engine_image(Engine::find(request.engine, own_environment()), request.image, to, target, "image");
+  pushed.tag.clear();
+  fmt::print("{}\n", ordered_json{{"reference", pushed.text()}}.dump());
+}
+
+void resolve_command(const std::string& text, const std::string& platform) {
+  const ImageReference reference = parse_reference(text);
+  constexpr std::string_view linux_system = "linux/";
+  if (!platform.empty() && (!platform.starts_with(linux_system) || platform.size() == linux_system.size())) {
+    throw UsageError(fmt::format("'{}' is no platform of containers here", printable(platform)),
+                     "write linux/amd64 or linux/arm64");
+  }
+  RegistryClient registry(reference.registry, own_environment(), registry_options(own_environment()));
+  const ImageReference found = resolve_image(
+      registry, reference, platform.empty() ? own_architecture() : platform.substr(linux_system.size()));
+  fmt::print("{}\n", ordered_json{{"id", digest_text(*found.digest)}, {"name", found.text()}}.dump());
 }
 
 }  // namespace mlpipe

@@ -26,6 +26,30 @@ std::string first_line(std::string_view text) {
 
 }  // namespace
 
+std::string result_record(const Digest& key) {
+  return std::string(result_record_begin) + key.hex();
+}
+
+std::optional<Digest> key_of_result_record(std::string_view name) {
+  const std::string_view hex =
+      name.starts_with(result_record_begin) ? name.substr(result_record_begin.size()) : "";
+  return Digest::is_hex(hex) ? std::optional(Digest::from_hex(hex)) : std::nullopt;
+}
+
+bool is_record_name(std::string_view name) {
+  constexpr std::size_t longest = 128;
+  const auto is_lower = [](char c) { return c >= 'a' && c <= 'z'; };
+  return !name.empty() && name.size() <= longest && is_lower(name.front()) &&
+         std::all_of(name.begin(), name.end(),
+                     [&](char c) { return is_lower(c) || (c >= '0' && c <= '9') || c == '-'; });
+}
+
+void require_record_name(std::string_view name) {
+  if (!is_record_name(name)) {
+    throw Error(fmt::format("'{}' names no record", printable(name)));
+  }
+}
+
 std::string to_text(const RemoteRecord& record) {
   ordered_json blobs = ordered_json::array();
   for (const RemoteBlob& blob : record.blobs) {

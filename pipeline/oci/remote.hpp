@@ -20,8 +20,8 @@ struct RemoteBlob {
   friend auto operator<=>(const RemoteBlob&, const RemoteBlob&) = default;
 };
 
-// What is known of a key elsewhere: rows of a store's index, which only the store reads, and the bytes that
-// they name.
+// What is known under a name elsewhere: rows that only who wrote them reads, and the bytes that they name. Of
+// a result they are those of a store's index.
 struct RemoteRecord {
   std::string rows;
   std::vector<RemoteBlob> blobs;
@@ -37,22 +37,33 @@ RemoteRecord parse_record(std::string_view text);
 // keep their places. When their first lines differ, which name the format, it is `newer` alone.
 RemoteRecord merged(const RemoteRecord& older, const RemoteRecord& newer);
 
-// A place where results travel between machines: bytes by digest, and records by key. What comes in is
+// The name of the record that holds the results of a key: "result-HEX".
+inline constexpr std::string_view result_record_begin = "result-";
+std::string result_record(const Digest& key);
+// Nothing for another name.
+std::optional<Digest> key_of_result_record(std::string_view name);
+// Letters in lower case, digits and '-', at most 128, a letter first: what every remote can use as a name.
+bool is_record_name(std::string_view name);
+// Throws Error that names it.
+void require_record_name(std::string_view name);
+
+// A place where results travel between machines: bytes by digest, and records by name. What comes in is
 // checked against its digest. One that lacks something says so; everything else that goes wrong is an Error.
 // Not thread-safe: one for each thread.
 class Remote {
  public:
   virtual ~Remote() = default;
 
-  // The keys of the records, at most so many.
+  // The keys that have results there, at most so many.
   struct Keys {
     std::vector<Digest> keys;
     bool complete = true;  // there are no others
   };
   virtual Keys keys(std::size_t most) = 0;
-  virtual std::optional<RemoteRecord> get_record(const Digest& key) = 0;
+  // Throws Error for a name that is_record_name() refuses, as put_record() does.
+  virtual std::optional<RemoteRecord> get_record(const std::string& name) = 0;
   // After all of its bytes. Replaces what was there.
-  virtual void put_record(const Digest& key, const RemoteRecord& record) = 0;
+  virtual void put_record(const std::string& name, const RemoteRecord& record) = 0;
 
   // To a file that does not exist yet.
   virtual void get_blob(const RemoteBlob& blob, const std::filesystem::path& to) = 0;

@@ -49,7 +49,8 @@ json list_keys(Remote& remote) {
 }
 
 json pull(Remote& remote, const json& request) {
-  const auto record = remote.get_record(Digest::from_hex(request.at("key").get<std::string>()));
+  const auto record =
+      remote.get_record(result_record(Digest::from_hex(request.at("key").get<std::string>())));
   if (!record) {
     return {{"found", false}};
   }
@@ -72,7 +73,7 @@ json pull(Remote& remote, const json& request) {
 }
 
 json push(Remote& remote, const json& request) {
-  const Digest key = Digest::from_hex(request.at("key").get<std::string>());
+  const std::string name = result_record(Digest::from_hex(request.at("key").get<std::string>()));
   RemoteRecord record{request.at("rows").get<std::string>(), {}};
   for (const json& item : request.at("blobs")) {
     const auto digest = parse_digest(item.at("digest").get<std::string>());
@@ -82,8 +83,8 @@ json push(Remote& remote, const json& request) {
     record.blobs.push_back({*digest, item.at("size").get<std::uint64_t>()});
     remote.put_blob(record.blobs.back(), item.at("path").get<std::string>());
   }
-  const auto there = remote.get_record(key);
-  remote.put_record(key, there ? merged(*there, record) : record);
+  const auto there = remote.get_record(name);
+  remote.put_record(name, there ? merged(*there, record) : record);
   return json::object();
 }
 

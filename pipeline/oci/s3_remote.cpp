@@ -102,8 +102,9 @@ S3Remote::S3Remote(const std::string& url, const Environment& environment)
   }
 }
 
-std::string S3Remote::object_of_record(const Digest& key) const {
-  return fmt::format("{}records/{}", prefix_, key.hex());
+std::string S3Remote::object_of_record(const std::string& name) const {
+  require_record_name(name);
+  return fmt::format("{}records/{}", prefix_, name);
 }
 
 std::string S3Remote::object_of_blob(const Digest& digest) const {
@@ -149,15 +150,14 @@ Remote::Keys S3Remote::keys(std::size_t most) {
     // Signed as it is written: in the order of the names.
     list.url = fmt::format("{}?{}list-type=2&max-keys=1000&prefix={}", bucket_,
                            token.empty() ? "" : fmt::format("continuation-token={}&", url_encoded(token)),
-                           url_encoded(prefix_ + "records/"));
+                           url_encoded(prefix_ + "records/" + std::string(result_record_begin)));
     const HttpAnswer answer = send(list, doing);
     if (!answer.succeeded()) {
       refuse(answer, doing);
     }
     for (const std::string& object : elements(answer.body, "Key")) {
-      const std::string hex = object.substr(object.rfind('/') + 1);
-      if (Digest::is_hex(hex)) {
-        keys.keys.push_back(Digest::from_hex(hex));
+      if (const auto key = key_of_result_record(object.substr(object.rfind('/') + 1))) {
+        keys.keys.push_back(*key);
       }
     }
     const auto tokens = elements(answer.body, "NextContinuationToken");
@@ -173,9 +173,9 @@ Remote::Keys S3Remote::keys(std::size_t most) {
   }
 }
 
-std::optional<RemoteRecord> S3Remote::get_record(const Digest& key) {
-  const std::string doing = fmt::format("reading the record {}", key.hex());
-  HttpRequest get = request("GET", object_of_record(key));
+std::optional<RemoteRecord> S3Remote::get_record(const std::string& name) {
+  const std::string doing = fmt::format("reading the record {}", printable(name));
+  HttpRequest get = request("GET", object_of_record(name));
   get.most_bytes = largest_record;
   const HttpAnswer answer = send(get, doing);
   if (answer.status == 404) {
@@ -191,10 +191,10 @@ std::optional<RemoteRecord> S3Remote::get_record(const Digest& key) {
   }
 }
 
-void S3Remote::put_record(const Digest& key, const RemoteRecord& record) {
-  const std::string doing = fmt::format("writing the record {}", key.hex());
+void S3Remote::put_record(const std::string& name, const RemoteRecord& record) {
+  const std::string doing = fmt::format("writing the record {}", printable(name));
   const std::string text = to_text(record);
-  HttpRequest put = request("PUT", object_of_record(key), digest_of(text));
+  HttpRequest put = request("PUT", object_of_record(name), digest_of(text));
   put.body = text;
   put.headers.push_back("Content-Type: application/json");
   if (const HttpAnswer answer = send(put, doing); !answer.succeeded()) {

@@ -8,7 +8,7 @@ namespace mlpipe {
 inline constexpr std::string_view s3_scheme = "s3://";
 
 // Results in a bucket of S3, or of what speaks its protocol:
-//   PREFIX/records/KEY       a record
+//   PREFIX/records/NAME      a record
 //   PREFIX/blobs/sha256/HEX  bytes
 // From the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION or
 // AWS_DEFAULT_REGION, AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL.
@@ -17,8 +17,8 @@ class S3Remote : public Remote {
   S3Remote(const std::string& url, const Environment& environment);
 
   Keys keys(std::size_t most) override;
-  std::optional<RemoteRecord> get_record(const Digest& key) override;
-  void put_record(const Digest& key, const RemoteRecord& record) override;
+  std::optional<RemoteRecord> get_record(const std::string& name) override;
+  void put_record(const std::string& name, const RemoteRecord& record) override;
   void get_blob(const RemoteBlob& blob, const std::filesystem::path& to) override;
   void put_blob(const RemoteBlob& blob, const std::filesystem::path& from) override;
 
@@ -28,7 +28,7 @@ class S3Remote : public Remote {
                       const Digest& body = digest_of("")) const;
   HttpAnswer send(const HttpRequest& request, const std::string& doing);
   [[noreturn]] void refuse(const HttpAnswer& answer, const std::string& doing) const;
-  std::string object_of_record(const Digest& key) const;
+  std::string object_of_record(const std::string& name) const;
   std::string object_of_blob(const Digest& digest) const;
 
   std::string name_;    // "s3://bucket/prefix", for messages

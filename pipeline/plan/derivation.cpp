@@ -51,6 +51,9 @@ void add_image(const ImageSpec& image, const Snapshot& snapshot, Recipe& recipe)
   }
   if (image.kind == ImageSpec::Kind::reference) {
     recipe.add("reference", "", image.reference);
+    if (image.in_registry) {  // it is named by what the registry says
+      recipe.add("place", "", "registry");
+    }
     return;
   }
   if (!image.target.empty()) {

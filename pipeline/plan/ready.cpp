@@ -5,7 +5,7 @@ namespace mlpipe {
 ReadySteps::Row ReadySteps::row_of(const Step& step) const {
   const auto group = groups_.find(step.group);
   const bool limited = group != groups_.end() && group->second.max_parallel;
-  return {step.resources.cpu, step.resources.memory, step.resources.gpu.value_or(0),
+  return {step.resources.cpu, step.resources.memory, step.resources.gpu.value_or(0), step.runs_on,
           limited ? step.group : ""};
 }
 
@@ -14,7 +14,7 @@ bool ReadySteps::may_start(const Row& row, const Capacity& free) const {
   wanted.cpu = row.cpu;
   wanted.memory = row.memory;
   wanted.gpu = row.gpu;
-  if (!free.fits(wanted)) {
+  if (!free.fits(wanted, row.place)) {
     return false;
   }
   const auto running = running_.find(row.group);

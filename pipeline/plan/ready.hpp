@@ -39,6 +39,7 @@ class ReadySteps {
     std::int64_t cpu;
     std::uint64_t memory;
     int gpu;
+    RunsOn place;
     std::string group;  // when it is limited
     friend auto operator<=>(const Row&, const Row&) = default;
   };

@@ -8,10 +8,12 @@
 #include "pipeline/deploy/deployments.hpp"
 #include "pipeline/deploy/existing_target.hpp"
 #include "pipeline/deploy/rollout.hpp"
+#include "pipeline/exec/kubernetes_runner.hpp"
 #include "pipeline/exec/leftovers.hpp"
 #include "pipeline/exec/machine.hpp"
 #include "pipeline/exec/remote_results.hpp"
 #include "pipeline/exec/requirements.hpp"
+#include "pipeline/exec/runner_by_place.hpp"
 #include "pipeline/model/check_model.hpp"
 #include "pipeline/registry/gate.hpp"
 #include "pipeline/registry/provenance.hpp"
@@ -100,6 +102,31 @@ void say_what_remote_has(Plan& plan, const Spec& spec, const Programs& programs,
       plan.add_reason(i, "cached in the remote");
     }
   }
+}
+
+// Those that the plan may need.
+std::shared_ptr<Runner> runner_of(const Spec& spec, const Programs& programs, const Store& store,
+                                  Sentences& sentences) {
+  auto here = std::make_unique<LocalRunner>(programs.agent, store.directory());
+  const bool in_cluster = std::any_of(spec.steps.begin(), spec.steps.end(),
+                                      [](const Step& step) { return step.runs_on == RunsOn::kubernetes; });
+  if (!in_cluster) {
+    return here;
+  }
+  ClusterAccess access = spec.cluster;
+  access.registry = cluster_registry(spec);
+  auto cluster = std::make_unique<KubernetesRunner>(
+      KubernetesRunner::Options{std::move(access), spec.remote->url, store.directory(), programs.kubernetes},
+      [&sentences](const std::string& sentence) { sentences.add(sentence); });
+  return std::make_shared<RunnerByPlace>(std::move(here), std::move(cluster));
+}
+
+// How many jobs run at once, and what they may take up.
+Capacity room_for_jobs(Capacity capacity, const RunRequest& request) {
+  constexpr std::size_t most_in_cluster = 256;  // the cluster has a queue of its own
+  capacity.jobs = request.jobs != 0 ? request.jobs : static_cast<std::size_t>(usable_cores());
+  capacity.cluster_jobs = request.jobs != 0 ? request.jobs : most_in_cluster;
+  return capacity;
 }
 
 // How every step ended. What the plan and the outline say is all that it needs.
@@ -304,6 +331,9 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
   const std::optional<ContainerHost> container_host =
       request.dry_run ? std::nullopt
                       : require_container_host(spec, plan, own_environment(), request.file.string());
+  if (!request.dry_run) {
+    require_cluster(spec, plan, own_environment(), request.file.string());
+  }
   if (request.dry_run && request.ask_remote) {
     say_what_remote_has(plan, spec, programs, store ? &*store : nullptr, observer);
   }
@@ -326,17 +356,16 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
       const std::unique_ptr<RemoteResults> remote = remote_of(spec, plan, programs, &*store, observer);
       RecordedRun run(*store, spec);
       report.changed = plan.anything_to_run();
-      const ExecutionOptions options{
-          request.jobs != 0 ? request.jobs : static_cast<std::size_t>(usable_cores()),
-          capacity,
-          secrets,
-          request.interrupts,
-          run.number(),
-          remote.get(),
-          container_host};
-      const bool interrupted =
-          execute(plan, spec, snapshot, programs, *store,
-                  std::make_shared<LocalRunner>(programs.agent, store->directory()), observer, options);
+      Sentences sentences;
+      const ExecutionOptions options{room_for_jobs(capacity, request),
+                                     secrets,
+                                     request.interrupts,
+                                     run.number(),
+                                     remote.get(),
+                                     container_host,
+                                     &sentences};
+      const bool interrupted = execute(plan, spec, snapshot, programs, *store,
+                                       runner_of(spec, programs, *store, sentences), observer, options);
       report.outcome = interrupted ? Outcome::interrupted : Outcome::succeeded;
       write_down_run(plan, beginning.outline, run.history(), run.number());
       run.git = git_revision(spec.project);

@@ -18,7 +18,7 @@ struct RunRequest {
   std::filesystem::path file;
   Adjustments adjustments;
   PlanOptions plan;
-  std::size_t jobs = 0;     // 0: as many as cores
+  std::size_t jobs = 0;     // 0: as many as cores here, and 256 in a cluster
   bool dry_run = false;     // plan and show, write nothing
   bool ask_remote = false;  // say in a dry run, too, what the remote has
   bool whole = false;       // report every step, also those that nothing changed for since the last run

@@ -62,15 +62,16 @@ Schema retry_schema() {
   return either(
       "How often a failed job is tried again, and when.",
       {integer("", 0, most_retries),
-       keys("", {required("limit", integer("how often, after the first time", 0, most_retries)),
-                 optional("when", list("after which ends; all of them when not given",
-                                       text("`failed`: it ended by itself; `killed`: by a signal; "
-                                            "`timeout`",
-                                            {"failed", "killed", "timeout"}, {"node-lost"}))),
-                 optional("backoff", duration("the wait before the first retry, 1s when not given")),
-                 optional("factor", number("each wait is so many times the one before, 2 when not given", 1,
-                                           most_retries)),
-                 optional("max-backoff", duration("the longest wait, 1m when not given"))})});
+       keys("",
+            {required("limit", integer("how often, after the first time", 0, most_retries)),
+             optional("when", list("after which ends; all of them when not given",
+                                   text("`failed`: it ended by itself; `killed`: by a signal, or with the "
+                                        "node that it ran on, which `node-lost` says too; `timeout`",
+                                        {"failed", "killed", "node-lost", "timeout"}))),
+             optional("backoff", duration("the wait before the first retry, 1s when not given")),
+             optional("factor",
+                      number("each wait is so many times the one before, 2 when not given", 1, most_retries)),
+             optional("max-backoff", duration("the longest wait, 1m when not given"))})});
 }
 
 Schema resources_schema() {

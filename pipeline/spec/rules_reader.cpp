@@ -113,7 +113,7 @@ class RulesReader {
                            [&](const YamlNode& item) { return item.scalar == word; });
       };
       retry.after_failure = named("failed");
-      retry.after_kill = named("killed");
+      retry.after_kill = named("killed") || named("node-lost");
       retry.after_timeout = named("timeout");
     }
     retry.backoff = duration(node.find("backoff")).value_or(retry.backoff);

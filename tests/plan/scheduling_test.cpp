@@ -270,6 +270,30 @@ TEST_F(Scheduling, WhatFitsStarts) {
   EXPECT_EQ(machine.cpu, 2000);
 }
 
+TEST_F(Scheduling, AClusterKnowsItselfWhatFits) {
+  const std::string steps = R"(  far: { run: a, runs-on: kubernetes, resources: { cpu: 64, gpu: 8 } }
+  near: { run: b, needs: images }
+  images: { run: c }
+remote: oci://h/r
+)";
+  for (const bool cluster_is_full : {false, true}) {
+    results_ = {};
+    plan(steps);
+    ASSERT_EQ(start(), (Names{"images.agent", "images.trainer", "images"}));
+    for (const char* before : {"images", "images.agent", "images.trainer"}) {
+      end(before);
+    }
+    Capacity free{2000, std::uint64_t{1} << 30U, {}};
+    (cluster_is_full ? free.cluster_jobs : free.jobs) = 0;
+    EXPECT_EQ(start(free), Names{cluster_is_full ? "near" : "far"});
+    const Resources wanted = spec_->find_step("far")->resources;
+    Capacity whole;
+    EXPECT_TRUE(whole.take(wanted, RunsOn::kubernetes).empty());
+    whole.give_back(wanted, {}, RunsOn::kubernetes);
+    EXPECT_EQ(whole.cpu, 0);
+  }
+}
+
 TEST_F(Scheduling, TheLongestWayStartsFirst) {
   plan(R"(  quick: { run: a, outs: [o] }
   after_quick: { run: "cat ${{ steps.quick.outs.o }}" }

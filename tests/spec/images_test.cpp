@@ -116,7 +116,7 @@ TEST(Profiles, MergeKeyByKeyAndAreCheckedUnused) {
   const std::string one_step = "name: p\nsteps:\n  s: { run: x }\nprofiles:\n";
   EXPECT_EQ(faults_of(one_step + "  a: { stepz: {} }\n"), Faults{"5: unknown key 'stepz'"});
   EXPECT_EQ(faults_of(one_step + "  a: { deploy: { target: moon } }\n"),
-            Faults{"5: expected one of local, container, found 'moon'"});
+            Faults{"5: expected one of local, container, kubernetes, found 'moon'"});
   EXPECT_EQ(faults_of(one_step + "  a: { profiles: {} }\n"), Faults{"5: unknown key 'profiles'"});
 }
 

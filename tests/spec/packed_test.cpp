@@ -29,7 +29,9 @@ steps:
     resources: { cpu: 500m, memory: 1Gi, gpu: 0 }
   last: { run: "echo ${{ steps.sweep.outcome }}", finally: true }
 model: { name: digits, from: "${{ steps.train.outs.model }}", gate: accuracy >= 0.9 and check.f1 > current.accuracy - 1 }
-deploy: { port: 80 }
+deploy: { target: kubernetes, kubernetes: { namespace: n } }
+remote: pvc://claim
+kubernetes: { tolerations: [{ key: a, seconds: 3 }], labels: { a: b } }
 )";
 
 Spec spec() {
@@ -72,7 +74,9 @@ TEST(Packed, TheHeadComesBackAsItWas) {
   EXPECT_EQ(back.groups.at("sweep").max_parallel, 1U);
   EXPECT_EQ(back.model->from, before.model->from);
   EXPECT_EQ(references_in(*back.model->gate).size(), 3U);
-  EXPECT_EQ(back.deploy->port, 80);
+  EXPECT_EQ(back.deploy->place, before.deploy->place);
+  EXPECT_EQ(back.deploy->place.tolerations.front().seconds, 3);
+  EXPECT_EQ(back.cluster, before.cluster);
   Packer again;
   pack_head(back, again);
   EXPECT_EQ(again.bytes(), packer.bytes());

@@ -95,8 +95,7 @@ TEST(Reader, ShowsTheWholeCircle) {
 
 TEST(Reader, SaysThatALaterKeyIsNotYetBuilt) {
   EXPECT_EQ(only_fault("name: p\non: {}\nsteps: { a: { run: x } }\n"), "'on' is not yet built");
-  EXPECT_EQ(only_fault("name: p\nruns-on: kubernetes\nsteps: { a: { run: x } }\n"),
-            "'kubernetes' is not yet built");
+  EXPECT_EQ(only_fault("name: p\nruns-on: nix\nsteps: { a: { run: x } }\n"), "'nix' is not yet built");
   EXPECT_EQ(only_fault("name: p\nsteps: { a: { run: 'echo ${{ secrets.X }}' } }\n"),
             "a secret can only be the whole value of a variable in `env`");
 }
