@@ -45,12 +45,12 @@ ApiProxy::~ApiProxy() {
   process_.wait();
 }
 
-std::optional<HttpAnswer> ApiProxy::get(const std::string& path, std::chrono::milliseconds timeout) const {
+std::optional<HttpReply> ApiProxy::get(const std::string& path, std::chrono::milliseconds timeout) const {
   return http_get_at(folder_.path() / socket_name, path, timeout);
 }
 
-std::optional<HttpAnswer> ApiProxy::post(const std::string& path, std::string_view json,
-                                         std::chrono::milliseconds timeout) const {
+std::optional<HttpReply> ApiProxy::post(const std::string& path, std::string_view json,
+                                        std::chrono::milliseconds timeout) const {
   return http_post_at(folder_.path() / socket_name, path, json, timeout);
 }
 

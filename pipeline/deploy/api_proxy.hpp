@@ -23,9 +23,9 @@ class ApiProxy {
   ApiProxy& operator=(const ApiProxy&) = delete;
 
   // "/api/v1/namespaces/…". Nothing when there is no answer in time.
-  std::optional<HttpAnswer> get(const std::string& path, std::chrono::milliseconds timeout) const;
-  std::optional<HttpAnswer> post(const std::string& path, std::string_view json,
-                                 std::chrono::milliseconds timeout) const;
+  std::optional<HttpReply> get(const std::string& path, std::chrono::milliseconds timeout) const;
+  std::optional<HttpReply> post(const std::string& path, std::string_view json,
+                                std::chrono::milliseconds timeout) const;
 
  private:
   TemporaryDirectory folder_;

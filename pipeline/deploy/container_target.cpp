@@ -349,7 +349,7 @@ void ContainerTarget::stop() {
   state_ = {};
 }
 
-std::optional<HttpAnswer> ContainerTarget::ask(const std::string& path, std::string_view json) {
+std::optional<HttpReply> ContainerTarget::ask(const std::string& path, std::string_view json) {
   return http_post_to(observe().address, path, json, answer_to_people);
 }
 

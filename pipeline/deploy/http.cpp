@@ -42,8 +42,8 @@ asio::ip::address address_of(const std::string& host, boost::system::error_code&
 }
 
 template <typename Stream>
-std::optional<HttpAnswer> exchange(const typename Stream::endpoint_type& server, const Request& request,
-                                   std::chrono::milliseconds timeout) {
+std::optional<HttpReply> exchange(const typename Stream::endpoint_type& server, const Request& request,
+                                  std::chrono::milliseconds timeout) {
   boost::system::error_code failure;
   asio::io_context io(1);
   Stream stream(io);
@@ -69,11 +69,11 @@ std::optional<HttpAnswer> exchange(const typename Stream::endpoint_type& server,
   if (failure) {
     return std::nullopt;
   }
-  return HttpAnswer{static_cast<int>(answer.get().result_int()), std::move(answer.get().body())};
+  return HttpReply{static_cast<int>(answer.get().result_int()), std::move(answer.get().body())};
 }
 
-std::optional<HttpAnswer> exchange(const std::string& host, int port, const Request& request,
-                                   std::chrono::milliseconds timeout) {
+std::optional<HttpReply> exchange(const std::string& host, int port, const Request& request,
+                                  std::chrono::milliseconds timeout) {
   boost::system::error_code failure;
   const asio::ip::tcp::endpoint server(address_of(host, failure), static_cast<std::uint16_t>(port));
   return failure ? std::nullopt : exchange<beast::tcp_stream>(server, request, timeout);
@@ -89,21 +89,21 @@ using LocalStream = beast::basic_stream<asio::local::stream_protocol>;
 
 }  // namespace
 
-std::optional<HttpAnswer> http_get(const std::string& host, int port, const std::string& path,
-                                   const std::string& token, std::chrono::milliseconds timeout) {
+std::optional<HttpReply> http_get(const std::string& host, int port, const std::string& path,
+                                  const std::string& token, std::chrono::milliseconds timeout) {
   return exchange(host, port, request_for(http::verb::get, host, path, token), timeout);
 }
 
-std::optional<HttpAnswer> http_post(const std::string& host, int port, const std::string& path,
-                                    std::string_view json, const std::string& token,
-                                    std::chrono::milliseconds timeout) {
+std::optional<HttpReply> http_post(const std::string& host, int port, const std::string& path,
+                                   std::string_view json, const std::string& token,
+                                   std::chrono::milliseconds timeout) {
   Request request = request_for(http::verb::post, host, path, token);
   set_json(request, json);
   return exchange(host, port, request, timeout);
 }
 
-std::optional<HttpAnswer> http_post_to(const std::string& address, const std::string& path,
-                                       std::string_view json, std::chrono::milliseconds timeout) {
+std::optional<HttpReply> http_post_to(const std::string& address, const std::string& path,
+                                      std::string_view json, std::chrono::milliseconds timeout) {
   constexpr std::string_view scheme = "http://";
   const std::size_t colon = address.rfind(':');
   const auto port =
@@ -115,13 +115,13 @@ std::optional<HttpAnswer> http_post_to(const std::string& address, const std::st
                    "", timeout);
 }
 
-std::optional<HttpAnswer> http_get_at(const std::filesystem::path& socket, const std::string& path,
-                                      std::chrono::milliseconds timeout) {
+std::optional<HttpReply> http_get_at(const std::filesystem::path& socket, const std::string& path,
+                                     std::chrono::milliseconds timeout) {
   return exchange<LocalStream>(socket.string(), request_for(http::verb::get, "localhost", path, ""), timeout);
 }
 
-std::optional<HttpAnswer> http_post_at(const std::filesystem::path& socket, const std::string& path,
-                                       std::string_view json, std::chrono::milliseconds timeout) {
+std::optional<HttpReply> http_post_at(const std::filesystem::path& socket, const std::string& path,
+                                      std::string_view json, std::chrono::milliseconds timeout) {
   Request request = request_for(http::verb::post, "localhost", path, "");
   set_json(request, json);
   return exchange<LocalStream>(socket.string(), request, timeout);

@@ -184,8 +184,8 @@ Traffic KubernetesCanary::traffic() {
   return seen_;
 }
 
-std::optional<HttpAnswer> KubernetesCanary::ask(const PodState& pod, const std::string& path,
-                                                std::string_view json) {
+std::optional<HttpReply> KubernetesCanary::ask(const PodState& pod, const std::string& path,
+                                               std::string_view json) {
   return proxy().post(fmt::format("/api/v1/namespaces/{}/pods/{}:{}/proxy{}", objects_.name_space(), pod.name,
                                   serving_.container_port, path),
                       json, probe_patience);

@@ -39,7 +39,7 @@ class KubernetesCanary {
   void remove(bool wait);
 
   // Asks a server that is ready, one after the other. Nothing: no answer.
-  std::optional<HttpAnswer> ask(const PodState& pod, const std::string& path, std::string_view json);
+  std::optional<HttpReply> ask(const PodState& pod, const std::string& path, std::string_view json);
   std::vector<PodState> pods();
 
  private:

@@ -466,7 +466,7 @@ void KubernetesTarget::stop() {
   folder_.remove();
 }
 
-std::optional<HttpAnswer> KubernetesTarget::ask(const std::string& path, std::string_view json) {
+std::optional<HttpReply> KubernetesTarget::ask(const std::string& path, std::string_view json) {
   for (const PodState& pod : canary_.pods()) {
     if (pod.ready) {
       return canary_.ask(pod, path, json);

@@ -47,7 +47,7 @@ class KubernetesTarget : public Target {
   void settle(const ServedRelease& candidate) override;
   void withdraw(const ServedRelease& previous) override;
   void stop() override;
-  std::optional<HttpAnswer> ask(const std::string& path, std::string_view json) override;
+  std::optional<HttpReply> ask(const std::string& path, std::string_view json) override;
 
   // What a rollout of the release applies, as YAML. Asks no cluster and makes nothing: an image that was not
   // pushed yet is named by its tag.

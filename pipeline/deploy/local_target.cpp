@@ -70,7 +70,7 @@ std::string fault_in(const Json& state) {
              : fmt::format("a rollout was cut off: releases {} are loaded", join(versions, " and "));
 }
 
-std::string error_in(const HttpAnswer& answer) {
+std::string error_in(const HttpReply& answer) {
   const Json json = Json::parse(answer.body, nullptr, false);
   if (json.is_object() && json.contains("error") && json["error"].is_string()) {
     return printable(json["error"].get<std::string>());
@@ -362,7 +362,7 @@ void LocalTarget::stop() {
   }
 }
 
-std::optional<HttpAnswer> LocalTarget::ask(const std::string& path, std::string_view json) {
+std::optional<HttpReply> LocalTarget::ask(const std::string& path, std::string_view json) {
   return http_post_to(observe().address, path, json, answer_to_people);
 }
 

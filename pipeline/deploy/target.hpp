@@ -57,7 +57,7 @@ class Target {
   virtual void stop() = 0;
 
   // Asks what serves, as a client does. Nothing when there is no answer.
-  virtual std::optional<HttpAnswer> ask(const std::string& path, std::string_view json) = 0;
+  virtual std::optional<HttpReply> ask(const std::string& path, std::string_view json) = 0;
 
   // What people should know of a rollout while it goes on, a sentence at a time.
   using Say = std::function<void(const std::string&)>;

@@ -11,9 +11,10 @@ template <typename Value>
 void append_yaml(std::string& out, const Value& value, std::size_t depth) {
   const std::string margin(2 * depth, ' ');
   const auto append_value = [&](const Value& item) {
-    if (item.is_string() && item.get_ref<const std::string&>().find('\n') != std::string::npos) {
+    const std::string text = item.is_string() ? static_cast<std::string>(item) : "";
+    if (text.find('\n') != std::string::npos) {
       out += " |\n";
-      for (const std::string& line : split(trim(item.get_ref<const std::string&>()), '\n')) {
+      for (const std::string& line : split(trim(text), '\n')) {
         out += margin + "  " + line + "\n";
       }
     } else if (item.is_structured() && !item.empty()) {

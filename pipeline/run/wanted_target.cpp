@@ -33,7 +33,8 @@ OrderedImage image_of(const Plan& plan, const std::optional<Input>& image, const
     throw Error(file.string() + ": it names no image",
                 "`mlpipe run --force " + image->step + "` makes it again");
   }
-  return {json["id"], json.value("name", "")};
+  const bool in_registry = std::get<ImageAction>(plan.find(image->step)->step->action).image.in_registry;
+  return {in_registry ? "" : json["id"].get<std::string>(), json.value("name", "")};
 }
 
 std::unique_ptr<Target> container_target(const DeploySpec& deploy, const Plan& plan, const Programs& programs,
