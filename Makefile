@@ -8,12 +8,18 @@ help:  ## this list
 demo: build  ## install what is missing, build, and bring examples/digits to serve
 	build/release/bin/mlpipe run examples/digits/pipeline.yaml
 
-test: build  ## build and run every test that needs no container engine
-	ctest --preset release --label-exclude containers --parallel $(JOBS) $(CTEST_FLAGS)
+test: build  ## build and run every test that needs no container engine and no cluster
+	ctest --preset release --label-exclude 'containers|cluster' --parallel $(JOBS) $(CTEST_FLAGS)
 
 test-containers: build  ## run the tests that need docker or podman; they build the images, which takes a while
 	scripts/install-deps --containers
 	ctest --preset release --label-regex containers $(CTEST_FLAGS)
+
+test-cluster:  ## run the tests that need Kubernetes, on the cluster of the current kubeconfig context, after asking
+	tests/cluster/ask
+	$(MAKE) build
+	scripts/install-deps --cluster
+	MLPIPE_TEST_CLUSTER=1 ctest --preset release --label-regex cluster $(CTEST_FLAGS)
 
 build: deps  ## everything, into build/release
 	cmake --preset release
@@ -50,7 +56,7 @@ format:  ## rewrite the sources in the project's format
 lint: build  ## formatting, clang-tidy and shellcheck; every finding is an error
 	scripts/install-deps --lint
 	clang-format --dry-run -Werror $(SOURCES)
-	shellcheck scripts/install-deps scripts/install-libtorch containers/collect-runtime .ci/run tests/fuzz/run
+	shellcheck scripts/install-deps scripts/install-libtorch containers/collect-runtime .ci/run tests/cluster/ask tests/fuzz/run
 	git ls-files '*.cpp' | xargs -n 1 -P $(JOBS) clang-tidy --quiet -p build/release --extra-arg=-Wno-unknown-warning-option
 
 install: build  ## programs into PREFIX/bin: make install PREFIX=dir
@@ -59,4 +65,4 @@ install: build  ## programs into PREFIX/bin: make install PREFIX=dir
 clean:  ## remove everything that was built
 	rm -rf build
 
-.PHONY: help demo test test-containers build deps asan tsan bench fuzz format lint install clean
+.PHONY: help demo test test-containers test-cluster build deps asan tsan bench fuzz format lint install clean

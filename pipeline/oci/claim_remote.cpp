@@ -94,7 +94,7 @@ class ClaimPod {
   std::string running_pod() const {
     const auto give_up_at = std::chrono::steady_clock::now() + time_to_start;
     std::string reason = "it does not start";
-    for (bool made = false; std::chrono::steady_clock::now() < give_up_at;
+    for (bool made = false; std::chrono::steady_clock::now() < give_up_at && !is_hopeless(reason);
          std::this_thread::sleep_for(look_interval)) {
       const Captured listed = kubectl_.run(in_namespace(
           {"get", "pods", "--selector", "batch.kubernetes.io/job-name=" + name_, "--output", "json"}));
@@ -118,9 +118,15 @@ class ClaimPod {
         made = true;
       }
     }
+    kubectl_.run(in_namespace({"delete", "job", name_, "--ignore-not-found", "--wait=false"}));
     throw Unavailable(fmt::format("pvc://{}: the pod {} that is to have the volume does not run: {}",
                                   url_.claim, name_, reason),
                       "is there a PersistentVolumeClaim of that name, in that namespace?");
+  }
+
+  static bool is_hopeless(const std::string& reason) {
+    return reason.find("persistentvolumeclaim") != std::string::npos &&
+           reason.find("not found") != std::string::npos;
   }
 
   static std::optional<std::string> why_it_waits(const json& status) {

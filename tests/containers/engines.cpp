@@ -26,22 +26,6 @@ std::string limits_for_podman() {
                      std::min(files.rlim_cur, enough), std::min(processes.rlim_cur, enough));
 }
 
-constexpr const char* make_image = R"sh(set -eu
-root=$1; shift
-mkdir -p "$root/usr/local/bin" "$root/usr/bin" "$root/tmp"
-ln -s usr/bin "$root/bin"
-for program in "$@"; do
-  ln -sf "$program" "$root/usr/local/bin/"
-  { echo "$program"; ldd "$program" | grep -o '/[^ )]*'; } | while read -r file; do
-    [ -e "$root$file" ] || { mkdir -p "$root$(dirname "$file")"; cp -L "$file" "$root$file"; }
-  done
-done
-for modules in $(perl -e 'print join " ", grep { /perl-base$/ } @INC'); do
-  mkdir -p "$root$modules" && cp -rL "$modules/." "$root$modules"
-done
-tar -c -f "$root.tar" -C "$root" .
-)sh";
-
 #ifdef MLPIPE_SANITIZED
 constexpr bool agent_is_not_static = true;
 #else
@@ -76,15 +60,8 @@ class JobsImage {
 
  private:
   void make_in(const Engine& engine) {
-    Command command;
-    command.arguments = {"/bin/sh", "-c", make_image, "make-image", (folder_.path() / "root").string()};
-    for (const std::string& program : jobs_image_programs()) {
-      command.arguments.push_back(find_program(program, own_environment()));
-    }
-    const Captured made = run_and_capture(command);
-    if (!made.ending.succeeded()) {
-      throw Error("making an image: " + made.error);
-    }
+    pack_root(folder_.path() / "root", jobs_image_programs());
+    pack_tar(folder_.path() / "root", folder_.path() / "root.tar");
     name_ = fmt::format("mlpipe-test-jobs:{}", ::getpid());
     engine.ask({"import", (folder_.path() / "root.tar").string(), name_});
     found_.image = engine.image_id(name_).value();
@@ -113,13 +90,6 @@ std::string name_of(Place place) {
 
 const FoundEngine& engine_of(Place place) {
   return found_engine(place == Place::docker ? EngineKind::docker : EngineKind::podman);
-}
-
-const std::vector<std::string>& jobs_image_programs() {
-  static const std::vector<std::string> programs = {"sh",    "cat",   "cut",   "env", "grep", "head",
-                                                    "id",    "ls",    "mkdir", "od",  "perl", "setsid",
-                                                    "sleep", "touch", "tr",    "true"};
-  return programs;
 }
 
 const Environment& engine_environment() {

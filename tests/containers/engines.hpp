@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "pipeline/container/engine.hpp"
+#include "tests/containers/packed_root.hpp"
 
 namespace mlpipe {
 
@@ -18,9 +19,6 @@ struct FoundEngine {
 
 // Looks once in a process for each kind; the image is removed when the process ends.
 const FoundEngine& found_engine(EngineKind kind);
-
-// What the image holds, each at its own path and in PATH, with what it loads.
-const std::vector<std::string>& jobs_image_programs();
 
 // Where a job runs.
 enum class Place { here, docker, podman };

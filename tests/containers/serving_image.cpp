@@ -8,24 +8,12 @@
 #include <cstdlib>
 
 #include "pipeline/base/file.hpp"
+#include "tests/containers/packed_root.hpp"
 
 namespace mlpipe {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Every program at its own path, with the libraries that it loads.
-constexpr const char* make_root = R"sh(set -eu
-root=$1; shift
-mkdir -p "$root/usr/local/bin"
-for program in "$@"; do
-  ln -sf "$program" "$root/usr/local/bin/"
-  { echo "$program"; ldd "$program" | grep -o '/[^ )]*'; } | while read -r file; do
-    [ -e "$root$file" ] || { mkdir -p "$root$(dirname "$file")"; cp -L "$file" "$root$file"; }
-  done
-done
-tar -c -f "$root.tar" -C "$root" .
-)sh";
 
 // Podman asks for more open files and processes than a machine may allow.
 void limit_podman(const fs::path& folder) {
@@ -70,20 +58,8 @@ class ServingImage {
 
  private:
   void make() {
-    Environment environment = own_environment();
-    environment["PATH"] += ":/usr/sbin";
-    Command command;
-    command.arguments = {"/bin/sh",
-                         "-c",
-                         make_root,
-                         "make-root",
-                         (folder_.path() / "root").string(),
-                         MLPIPE_PROGRAMS "/mlpipe-serve",
-                         find_program("nginx", environment).string()};
-    const Captured made = run_and_capture(command);
-    if (!made.ending.succeeded()) {
-      throw Error("making an image: " + made.error);
-    }
+    pack_root(folder_.path() / "root", {MLPIPE_PROGRAMS "/mlpipe-serve", "nginx"});
+    pack_tar(folder_.path() / "root", folder_.path() / "root.tar");
     found_.name = fmt::format("mlpipe-target-test:{}", ::getpid());
     found_.engine->ask({"import", (folder_.path() / "root.tar").string(), found_.name});
     found_.image = found_.engine->image_id(found_.name).value();

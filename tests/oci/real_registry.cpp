@@ -84,7 +84,7 @@ TestServer::TestServer(const std::string& program, const std::vector<std::string
   throw Error(program + ": " + process_->error());
 }
 
-RealRegistry::RealRegistry() {
+RealRegistry::RealRegistry(const std::string& listens_at) {
   const fs::path config = folder_.path() / "config.yml";
   write_file_atomically(config,
                         fmt::format("version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: "
@@ -94,8 +94,8 @@ RealRegistry::RealRegistry() {
   // The port is in an argument, so that TestServer can choose it.
   server_ = std::make_unique<TestServer>(
       "/usr/bin/env",
-      std::vector<std::string>{"REGISTRY_HTTP_ADDR=127.0.0.1:@PORT@", program_in_path("docker-registry"),
-                               "serve", config.string()},
+      std::vector<std::string>{"REGISTRY_HTTP_ADDR=" + listens_at + ":@PORT@",
+                               program_in_path("docker-registry"), "serve", config.string()},
       Environment{}, folder_.path());
 }
 

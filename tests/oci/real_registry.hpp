@@ -28,11 +28,12 @@ class TestServer {
   std::unique_ptr<Background> process_;
 };
 
-// Debian's docker-registry in a folder of its own.
+// Debian's docker-registry in a folder of its own, on a port of its own at 127.0.0.1, or at all addresses of
+// this machine ("0.0.0.0").
 class RealRegistry {
  public:
   static bool is_there() { return !program_in_path("docker-registry").empty(); }
-  RealRegistry();
+  explicit RealRegistry(const std::string& listens_at = "127.0.0.1");
   std::string name() const { return server_->address(); }
   void stop() { server_->stop(); }
 
