@@ -1,7 +1,7 @@
 // mlpipe-agent [--detach] [--lock-fd N] [--secrets-fd N] JOB_DIRECTORY: runs the job that job.json describes
 // and says in exit.json how it ended (see job.hpp). Or mlpipe-agent --spawner-fd N STORE: see spawner.hpp;
 // or mlpipe-agent --remove-trash FOLDER: see trash.hpp; or mlpipe-agent --inside JOB_DIRECTORY, in a job's
-// container: see supervise.hpp.
+// container, and --pod JOB_DIRECTORY, in a job's pod: see supervise.hpp.
 //
 // For one job two processes: the agent, which runs the job, and its guard, which only waits. Should the agent
 // be killed, the kernel kills the job's program; the guard adopts and kills what else is left. Both hold the
@@ -34,6 +34,7 @@ using mlpipe::UsageError;
 struct Options {
   bool detach = false;
   bool inside = false;
+  bool in_pod = false;
   mlpipe::FileDescriptor spawn_requests;  // then there is no job of its own, nor when there is
   fs::path trash;                         // to be removed
   fs::path job_directory;
@@ -67,6 +68,8 @@ Options parse_options(std::span<char* const> arguments) {
       options.spawn_requests = mlpipe::FileDescriptor(inherited_descriptor(argument, arguments[++i]));
     } else if (argument == "--inside") {
       options.inside = true;
+    } else if (argument == "--pod") {
+      options.in_pod = true;
     } else if (argument == "--remove-trash" && i + 1 < arguments.size()) {
       options.trash = arguments[++i];
     } else if (!argument.starts_with("-") && options.job_directory.empty()) {
@@ -174,6 +177,9 @@ int main(int count, char** arguments) {
     }
     if (options.inside) {
       return mlpipe::run_inside(options.job_directory);
+    }
+    if (options.in_pod) {
+      return mlpipe::run_in_pod(options.job_directory);
     }
     return options.detach ? run_detached(options) : run_guarded(options, {});
   } catch (const UsageError& error) {

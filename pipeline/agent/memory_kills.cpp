@@ -32,4 +32,19 @@ std::optional<std::uint64_t> memory_kills() {
   return std::nullopt;
 }
 
+std::optional<std::uint64_t> memory_limit() {
+  // Version 1 says that there is none by a number near the largest.
+  constexpr std::int64_t unlimited = std::int64_t{1} << 60U;
+  for (const std::filesystem::path path :
+       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    std::error_code error;
+    if (std::filesystem::is_regular_file(path, error)) {
+      const auto bytes = parse_integer(trim(read_file(path)));
+      return bytes && *bytes > 0 && *bytes < unlimited ? std::optional(static_cast<std::uint64_t>(*bytes))
+                                                       : std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace mlpipe

@@ -10,6 +10,9 @@ namespace mlpipe {
 // where it does not say.
 std::optional<std::uint64_t> memory_kills();
 
+// The bytes that it may have; nothing where it has no limit of its own, or the kernel does not say.
+std::optional<std::uint64_t> memory_limit();
+
 // The number in the line "oom_kill N" of memory.events, or of version 1's memory.oom_control.
 std::optional<std::uint64_t> memory_kills_in(std::string_view text);
 

@@ -83,10 +83,7 @@ void PrefixedLog::write(Source& source, std::size_t length) const {
   if (!text.empty() && text.back() != '\n') {
     text += '\n';
   }
-  try {
-    write_all(log_, text, "the log");
-  } catch (const Error&) {  // a full disk must not keep the agent from its work
-  }
+  log_.write(std::move(text));
 }
 
 }  // namespace mlpipe

@@ -3,17 +3,18 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/agent/log_writer.hpp"
 #include "pipeline/base/file.hpp"
 
 namespace mlpipe {
 
-// The log of a job that runs as several processes: what each of them prints, line by line, with a prefix of
-// its own before every line. A line that is too long for memory or that nobody ended is written in parts. Not
-// thread-safe.
+// The log of a job whose processes do not write it themselves: what each of them prints, line by line, with a
+// prefix of its own before every line, which may be empty. A line that is too long for memory or that nobody
+// ended is written in parts. Not thread-safe.
 class PrefixedLog {
  public:
-  // `log` must stay open as long as this.
-  explicit PrefixedLog(int log) : log_(log) {}
+  // `log` must live as long as this.
+  explicit PrefixedLog(const LogWriter& log) : log_(log) {}
 
   // The end that a process writes to, once; the caller closes it when the process has it.
   FileDescriptor add(std::string prefix);
@@ -33,7 +34,7 @@ class PrefixedLog {
   void read(Source& source);
   void write(Source& source, std::size_t length) const;
 
-  int log_;
+  const LogWriter& log_;
   std::vector<Source> sources_;
 };
 

@@ -15,13 +15,11 @@ Agent::Agent(const fs::path& directory, std::map<std::string, std::string> secre
     : job_directory(directory),
       secrets(std::move(secret_values)),
       log(open_file(directory / "log", O_WRONLY | O_CREAT | O_APPEND, 0644)),
+      lines(log.get()),
       events(std::move(control)) {}
 
 void Agent::note(std::string_view text) const {
-  try {
-    write_all(log.get(), fmt::format("mlpipe-agent: {}\n", text), "the log");
-  } catch (const Error&) {  // a full disk must not keep the agent from its work
-  }
+  lines.write(fmt::format("mlpipe-agent: {}\n", text));
 }
 
 pid_t Agent::start_program(const Job& job, const Listeners& listeners, const Place& place) const {

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -9,8 +10,18 @@
 #include "pipeline/agent/family.hpp"
 #include "pipeline/agent/job.hpp"
 #include "pipeline/agent/listeners.hpp"
+#include "pipeline/agent/log_writer.hpp"
+#include "pipeline/agent/progress_relay.hpp"
 
 namespace mlpipe {
+
+// Which of a job's nodes an agent has; the others have agents of their own.
+struct OwnNode {
+  int index = 0;
+  int nodes = 1;
+  std::string master_address;
+  std::uint16_t master_port = 29500;  // as PyTorch has it
+};
 
 // What the agent works with: the job's folder, what it waits for, what it has started, and the job's log.
 struct Agent {
@@ -20,8 +31,11 @@ struct Agent {
   std::filesystem::path job_directory;
   std::map<std::string, std::string> secrets;  // values of the job's secret variables, kept nowhere else
   FileDescriptor log;
+  LogWriter lines;  // into the log
   Events events;
   Family family;
+  std::optional<OwnNode> node;            // of a job whose nodes have an agent each
+  std::optional<ProgressRelay> progress;  // to be told while the job runs
 
   // A line of the agent's own in the log.
   void note(std::string_view text) const;

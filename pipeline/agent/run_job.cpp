@@ -27,43 +27,68 @@ class JobRun {
       time_out_at_ = Clock::now() + *job_.timeout;
     }
     while (!agent_.family.is_empty()) {
-      const Events::Happened happened =
-          agent_.events.wait(kill_at_ ? kill_at_ : time_out_at_, log_.descriptors());
+      const Events::Happened happened = agent_.events.wait(next_deadline(), others());
       log_.forward();
+      if (agent_.progress) {
+        agent_.progress->forward();
+      }
       reap();
       if (!agent_.family.is_empty()) {
         proceed(happened.end_requested);
       }
     }
     log_.finish();
+    if (agent_.progress) {
+      agent_.progress->finish();
+    }
     ending_.finished = std::chrono::system_clock::now();
     return ending_;
   }
 
  private:
-  int count() const { return job_.nodes * job_.processes; }
+  // Of all processes, and of those that are run here.
+  int world() const { return (agent_.node ? agent_.node->nodes : job_.nodes) * job_.processes; }
+  int count() const { return agent_.node ? job_.processes : world(); }
+  int first_rank() const { return agent_.node ? agent_.node->index * job_.processes : 0; }
+
+  std::optional<Clock::time_point> next_deadline() const {
+    const auto own = kill_at_ ? kill_at_ : time_out_at_;
+    const auto telling = agent_.progress ? agent_.progress->deadline() : std::nullopt;
+    return own && telling ? std::min(own, telling) : (own ? own : telling);
+  }
+  std::vector<int> others() const {
+    std::vector<int> descriptors = log_.descriptors();
+    if (agent_.progress) {
+      descriptors.push_back(agent_.progress->descriptor());
+    }
+    return descriptors;
+  }
 
   void start_programs() {
-    if (count() == 1) {
-      programs_[agent_.start_program(job_, listeners_)] = 0;
+    if (world() == 1) {
+      const FileDescriptor output = agent_.lines.echoes() ? log_.add("") : FileDescriptor();
+      programs_[agent_.start_program(job_, listeners_, {{}, output.get(), true})] = 0;
       return;
     }
+    const std::string address = agent_.node ? agent_.node->master_address : "127.0.0.1";
     // Let go of again: the program is to listen there.
-    const std::uint16_t port = Listeners({{"", "127.0.0.1", 0}}, {}).bound().front().port;
-    for (int rank = 0; rank < count(); ++rank) {
+    const std::uint16_t port =
+        agent_.node ? agent_.node->master_port : Listeners({{"", address, 0}}, {}).bound().front().port;
+    for (int rank = first_rank(); rank < first_rank() + count(); ++rank) {
       const FileDescriptor output = log_.add(fmt::format("[{}] ", rank));
-      programs_[agent_.start_program(job_, listeners_, {place_of(rank, port), output.get(), rank == 0})] =
-          rank;
+      programs_[agent_.start_program(job_, listeners_,
+                                     {place_of(rank, address, port), output.get(), rank == 0})] = rank;
     }
   }
 
-  std::map<std::string, std::string> place_of(int rank, std::uint16_t port) const {
+  std::map<std::string, std::string> place_of(int rank, const std::string& address,
+                                              std::uint16_t port) const {
     return {{"RANK", std::to_string(rank)},
             {"LOCAL_RANK", std::to_string(rank % job_.processes)},
             {"NODE_RANK", std::to_string(rank / job_.processes)},
-            {"WORLD_SIZE", std::to_string(count())},
+            {"WORLD_SIZE", std::to_string(world())},
             {"LOCAL_WORLD_SIZE", std::to_string(job_.processes)},
-            {"MASTER_ADDR", "127.0.0.1"},
+            {"MASTER_ADDR", address},
             {"MASTER_PORT", std::to_string(port)}};
   }
 
@@ -122,7 +147,7 @@ class JobRun {
   Ending ending_;
   std::map<pid_t, int> programs_;  // those that run, and their ranks
   bool failed_ = false;            // one of them has; `ending_` says how
-  PrefixedLog log_{agent_.log.get()};
+  PrefixedLog log_{agent_.lines};
   std::optional<Clock::time_point> time_out_at_;
   std::optional<Clock::time_point> kill_at_;  // set once the job was asked to end
 };

@@ -21,6 +21,14 @@ void supervise(const std::filesystem::path& job_directory, const std::map<std::s
 // in the container. Returns the exit status.
 int run_inside(const std::filesystem::path& job_directory);
 
+// The agent of a job in a pod of Kubernetes, as its container's first process. The values of secrets are in
+// its environment; SIGTERM, which comes when the pod is to go, ends the job within its grace. It holds the
+// lock .lock in the job's folder before `begun` is there and until it ends. Standard output gets the log,
+// line by line, and lines of progress behind a progress_mark; in neither nor in the log is a secret's value.
+// Of a job of several nodes, MLPIPE_NODES, MLPIPE_MASTER_ADDR and JOB_COMPLETION_INDEX in the environment say
+// which this is. Returns the exit status: 0 the job has succeeded, 1 it has failed, 143 it was told to end.
+int run_in_pod(const std::filesystem::path& job_directory);
+
 // How the job ended that `run` runs, also when that throws.
 Ending ending_of(Agent& agent, const std::function<Ending()>& run);
 

@@ -51,7 +51,7 @@ std::optional<Said> missing_rights(const std::string& words) {
     return std::nullopt;
   }
   return Said{fmt::format("{} may not {}", user, join(rights, ", nor ")),
-              "its Role lacks that: those in k8s/base/role-*.yaml hold all that mlpipe needs"};
+              "its Role lacks that: those in k8s/base/rights hold all that mlpipe needs"};
 }
 
 std::optional<Said> missing_namespace(const std::string& words) {

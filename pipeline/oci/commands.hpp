@@ -48,9 +48,18 @@ struct PushImageRequest {
 // {"reference": "HOST/REPOSITORY@sha256:…"}; nothing is sent when the repository has it.
 void push_image_command(const PushImageRequest& request);
 
+struct ResolveRequest {
+  std::string reference;
+  std::string platform;  // "linux/arm64"; empty: this machine's
+  // Files to be written, as an image's step leaves them: what is printed, and that it was made of nothing
+  // else. Empty: none.
+  std::filesystem::path output;
+  std::filesystem::path bases;
+};
+
 // {"id": "sha256:…", "name": "HOST/REPOSITORY@sha256:…"}: an image in a registry by its manifest for a
-// platform ("linux/arm64"; empty: this machine's). No engine is asked.
-void resolve_command(const std::string& reference, const std::string& platform);
+// platform. No engine is asked.
+void resolve_command(const ResolveRequest& request);
 
 struct PullRequest {
   std::string reference;
@@ -59,5 +68,12 @@ struct PullRequest {
 
 // {"reference": …, "digest": …, "folder": "TO/model", "annotations": {…}, "descriptor": {…}}
 void pull_command(const PullRequest& request);
+
+// The two in a step's pod, see pod_job.hpp; its index is JOB_COMPLETION_INDEX of the environment, 0 without.
+// They print nothing. What pod_record_command() returns is the exit status.
+void pod_bring_command(const std::string& url, const std::string& job,
+                       const std::filesystem::path& directory);
+int pod_record_command(const std::string& url, const std::string& job,
+                       const std::filesystem::path& directory);
 
 }  // namespace mlpipe

@@ -13,7 +13,14 @@
 
 namespace {
 
-using Chosen = std::function<void()>;
+using Chosen = std::function<int()>;  // the exit status
+
+Chosen done(const std::function<void()>& command) {
+  return [command] {
+    command();
+    return 0;
+  };
+}
 
 void add_model_image(CLI::App& app, Chosen& chosen) {
   auto* command =
@@ -25,7 +32,8 @@ void add_model_image(CLI::App& app, Chosen& chosen) {
   command->add_option("--tag", request->tag, "the new image's name")->required();
   command->add_option("--label", request->labels, "NAME=VALUE, a label of the new image")
       ->allow_extra_args(false);
-  command->callback([request, &chosen] { chosen = [request] { mlpipe::model_image_command(*request); }; });
+  command->callback(
+      [request, &chosen] { chosen = done([request] { mlpipe::model_image_command(*request); }); });
 }
 
 void add_push(CLI::App& app, Chosen& chosen) {
@@ -41,7 +49,7 @@ void add_push(CLI::App& app, Chosen& chosen) {
   command->add_option("--engine", request->engine, "docker or podman");
   command->add_option("--label", request->labels, "NAME=VALUE, a label of the image")
       ->allow_extra_args(false);
-  command->callback([request, &chosen] { chosen = [request] { mlpipe::push_command(*request); }; });
+  command->callback([request, &chosen] { chosen = done([request] { mlpipe::push_command(*request); }); });
 }
 
 void add_pull(CLI::App& app, Chosen& chosen) {
@@ -49,7 +57,7 @@ void add_pull(CLI::App& app, Chosen& chosen) {
   auto request = std::make_shared<mlpipe::PullRequest>();
   command->add_option("reference", request->reference, "HOST/REPOSITORY:TAG")->required();
   command->add_option("--to", request->to, "the folder to make")->required();
-  command->callback([request, &chosen] { chosen = [request] { mlpipe::pull_command(*request); }; });
+  command->callback([request, &chosen] { chosen = done([request] { mlpipe::pull_command(*request); }); });
 }
 
 void add_push_image(CLI::App& app, Chosen& chosen) {
@@ -58,18 +66,19 @@ void add_push_image(CLI::App& app, Chosen& chosen) {
   command->add_option("--engine", request->engine, "docker or podman; whichever is there when not given");
   command->add_option("--image", request->image, "a name or an id")->required();
   command->add_option("--to", request->to, "HOST/REPOSITORY")->required();
-  command->callback([request, &chosen] { chosen = [request] { mlpipe::push_image_command(*request); }; });
+  command->callback(
+      [request, &chosen] { chosen = done([request] { mlpipe::push_image_command(*request); }); });
 }
 
 void add_resolve(CLI::App& app, Chosen& chosen) {
   auto* command = app.add_subcommand("resolve", "say by which digest a registry has an image");
-  auto reference = std::make_shared<std::string>();
-  auto platform = std::make_shared<std::string>();
-  command->add_option("reference", *reference, "[HOST/]REPOSITORY[:TAG]")->required();
-  command->add_option("--platform", *platform, "linux/ARCHITECTURE; this machine's when not given");
-  command->callback([reference, platform, &chosen] {
-    chosen = [reference, platform] { mlpipe::resolve_command(*reference, *platform); };
-  });
+  auto request = std::make_shared<mlpipe::ResolveRequest>();
+  command->add_option("reference", request->reference, "[HOST/]REPOSITORY[:TAG]")->required();
+  command->add_option("--platform", request->platform, "linux/ARCHITECTURE; this machine's when not given");
+  command->add_option("--output", request->output, "a file for what is printed");
+  command->add_option("--bases", request->bases, "a file that says that it was made from no other image");
+  command->callback(
+      [request, &chosen] { chosen = done([request] { mlpipe::resolve_command(*request); }); });
 }
 
 void add_remote(CLI::App& app, Chosen& chosen) {
@@ -77,7 +86,31 @@ void add_remote(CLI::App& app, Chosen& chosen) {
       app.add_subcommand("remote", "bring results from and to a remote, as lines of JSON ask for");
   auto url = std::make_shared<std::string>();
   command->add_option("url", *url, "oci://HOST/REPOSITORY or s3://BUCKET/PREFIX")->required();
-  command->callback([url, &chosen] { chosen = [url] { mlpipe::remote_command(*url); }; });
+  command->callback([url, &chosen] { chosen = done([url] { mlpipe::remote_command(*url); }); });
+}
+
+void add_pod(CLI::App& app, Chosen& chosen) {
+  struct Request {
+    std::string url;
+    std::string job;
+    std::filesystem::path directory;
+  };
+  const auto add = [&app](const std::string& name, const std::string& text) {
+    CLI::App* command = app.add_subcommand(name, text);
+    auto request = std::make_shared<Request>();
+    command->add_option("url", request->url, "the remote")->required();
+    command->add_option("job", request->job, "the job's name there")->required();
+    command->add_option("directory", request->directory, "the job's folder")->required();
+    return std::pair(command, request);
+  };
+  const auto [bring, to] = add("pod-bring", "lay out the folder of a step's job, in its pod");
+  bring->callback([request = to, &chosen] {
+    chosen = done([request] { mlpipe::pod_bring_command(request->url, request->job, request->directory); });
+  });
+  const auto [record, from] = add("pod-record", "wait for a step's job in its pod, and record what it made");
+  record->callback([request = from, &chosen] {
+    chosen = [request] { return mlpipe::pod_record_command(request->url, request->job, request->directory); };
+  });
 }
 
 // The message, and on lines of their own what can be done about it.
@@ -97,14 +130,14 @@ int main(int count, char** arguments) {
   add_push_image(app, chosen);
   add_resolve(app, chosen);
   add_remote(app, chosen);
+  add_pod(app, chosen);
   try {
     app.parse(count, arguments);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   try {
-    chosen();
-    return 0;
+    return chosen();
   } catch (const mlpipe::UsageError& error) {
     print(error);
     return 2;

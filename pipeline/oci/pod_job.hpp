@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 
@@ -31,7 +32,8 @@ void bring_job(Remote& remote, const std::string& job, const std::filesystem::pa
 // of one that was told to end from outside there is a checkpoint and no record. SIGTERM and SIGINT, which it
 // blocks in the calling thread, do not end it once the agent has begun: who sends them ends the agent too.
 // Tries for ten minutes while the remote does not answer. Returns the exit status.
-int record_job(Remote& remote, const std::string& job, const std::filesystem::path& directory, int index);
+int record_job(Remote& remote, const std::string& job, const std::filesystem::path& directory, int index,
+               std::chrono::milliseconds checkpoint_interval = std::chrono::seconds(30));
 
 enum class Made { nothing, failed, succeeded };
 

@@ -8,6 +8,7 @@
 
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/text.hpp"
+#include "pipeline/oci/directory_remote.hpp"
 #include "pipeline/oci/oci_remote.hpp"
 #include "pipeline/oci/reference.hpp"
 #include "pipeline/oci/s3_remote.hpp"
@@ -101,6 +102,9 @@ std::unique_ptr<Remote> open_remote(const std::string& url, const Environment& e
   }
   if (url.starts_with(s3_scheme)) {
     return std::make_unique<S3Remote>(url, environment);
+  }
+  if (url.starts_with(directory_scheme)) {
+    return std::make_unique<DirectoryRemote>(url);
   }
   throw UsageError(fmt::format("'{}' is no remote", printable(url)),
                    "write oci://HOST/REPOSITORY or s3://BUCKET/PREFIX");

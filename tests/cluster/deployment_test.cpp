@@ -200,6 +200,21 @@ TEST_F(OnClusterDeployment, GoesOnAfterBeingKilledBesideEveryWrite) {
   }
 }
 
+// Nothing beyond the Roles in k8s/ is needed, from the first rollout to `down`.
+TEST_F(OnClusterDeployment, NeedsNoRightsButThoseOfTheRoles) {
+  cluster_->ask(
+      {"apply", "--kustomize", MLPIPE_REPOSITORY "/k8s/base/rights", "--namespace", cluster_->name_space()});
+  project().environment["KUBECONFIG"] = cluster_->kubeconfig_of("mlpipe");
+  run("red");
+  project().replace("pipeline.yaml", "  replicas: 1\n",
+                    "  replicas: 1\n  strategy: { canary: { steps: [{ weight: 50 }], min-requests: 5 } }\n");
+  run("green");
+  EXPECT_TRUE(has(project().mlpipe({"predict", "1,2,3,4"}).output, "green"));
+  EXPECT_TRUE(has(project().mlpipe({"logs", "prod"}).output, "colors-prod-"));
+  EXPECT_TRUE(exits(project().mlpipe({"down"}), 0));
+  EXPECT_EQ(objects(), std::vector<std::string>{});
+}
+
 TEST_F(OnClusterDeployment, WhatCannotBeDoneIsSaidBeforeAnythingRuns) {
   project().environment["KUBECONFIG"] = project().side("none");
   const Captured none = project().mlpipe({"run"});

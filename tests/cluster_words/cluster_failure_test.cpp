@@ -17,7 +17,7 @@ TEST(ClusterFailure, NamesTheRightsThatARoleLacks) {
            "\"system:serviceaccount:team:small\" cannot list resource \"jobs\" in API group \"batch\" in "
            "the namespace \"team\"\n"),
       "applying: system:serviceaccount:team:small may not list jobs.batch in namespace team|its Role lacks "
-      "that: those in k8s/base/role-*.yaml hold all that mlpipe needs");
+      "that: those in k8s/base/rights hold all that mlpipe needs");
   EXPECT_EQ(
       said("Error from server (Forbidden): configmaps \"a\" is forbidden: User \"u\" cannot patch resource "
            "\"configmaps\" in API group \"\" in the namespace \"n\"\n"
@@ -26,7 +26,7 @@ TEST(ClusterFailure, NamesTheRightsThatARoleLacks) {
            "Error from server (Forbidden): nodes is forbidden: User \"u\" cannot list resource \"nodes\" in "
            "API group \"\" at the cluster scope\n"),
       "applying: u may not patch configmaps in namespace n, nor list nodes in all of the cluster|its Role "
-      "lacks that: those in k8s/base/role-*.yaml hold all that mlpipe needs");
+      "lacks that: those in k8s/base/rights hold all that mlpipe needs");
 }
 
 TEST(ClusterFailure, NamesTheNamespaceThatIsNotThere) {

@@ -1,4 +1,4 @@
-// k8s/monitoring/grafana-dashboard.json asks for nothing that the server does not say.
+// The dashboard and the alerts in k8s/monitoring ask for nothing that the server does not say.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "pipeline/base/file.hpp"
+#include "pipeline/base/yaml.hpp"
 #include "server/protocol/routes.hpp"
 #include "tests/server/fakes.hpp"
 
@@ -33,8 +34,8 @@ Names metrics_in(const std::string& text) {
   return {std::sregex_token_iterator(text.begin(), text.end(), metric), std::sregex_token_iterator()};
 }
 
-// The names of the samples that a server which has answered one request exposes.
-Names exposed_metrics() {
+// What a server which has answered one request exposes, without comments.
+std::string exposed_text() {
   Metrics metrics;
   Engine engine(loader_of(small_model(), first_value_wins));
   engine.load("/models/small", "7");
@@ -42,13 +43,26 @@ Names exposed_metrics() {
   EXPECT_EQ(ask(router, {"POST", "/predict", "", {}, R"({"data": [2, 0, 0, 0]})"}).status, 200);
   metrics.count_call("ModelInfer", "OK", std::chrono::milliseconds(1));
   std::istringstream text(ask(router, {"GET", "/metrics", "", {}, ""}).body);
+  std::string samples;
+  for (std::string line; std::getline(text, line);) {
+    samples += line.starts_with('#') ? "" : line + "\n";
+  }
+  return samples;
+}
+
+Names exposed_metrics() {
+  std::istringstream text(exposed_text());
   Names names;
   for (std::string line; std::getline(text, line);) {
-    if (!line.starts_with('#')) {
-      names.insert(line.substr(0, line.find_first_of("{ ")));
-    }
+    names.insert(line.substr(0, line.find_first_of("{ ")));
   }
   return names;
+}
+
+// What stands before a value in quotes: `status="500"`, `path=~"/v2/.*"`.
+Names labels_in(const std::string& text) {
+  static const std::regex label(R"re(([a-z_]+)(=|!=|=~|!~)")re");
+  return {std::sregex_token_iterator(text.begin(), text.end(), label, 1), std::sregex_token_iterator()};
 }
 
 TEST(Dashboard, NamesOnlyMetricsThatTheServerExposes) {
@@ -69,6 +83,26 @@ TEST(Dashboard, NamesOnlyMetricsThatTheServerExposes) {
     const bool is_part_of_histogram = name.ends_with("_count") || name.ends_with("_sum");
     EXPECT_TRUE(named.contains(name) || (is_part_of_histogram && !name.starts_with("nv_"))) << name;
   }
+}
+
+TEST(Alerts, NameOnlyMetricsAndLabelsThatTheServerExposes) {
+  const YamlDocument document = parse_yaml("alerts.yaml", read_file(MLPIPE_ALERTS));
+  const Names exposed = exposed_metrics();
+  const Names labels = labels_in(exposed_text());
+  const YamlNode& group = document.root.find("spec")->find("groups")->items.at(0);
+  std::set<std::string> alerts;
+  for (const YamlNode& rule : group.find("rules")->items) {
+    EXPECT_TRUE(alerts.insert(rule.find("alert")->scalar).second) << rule.find("alert")->scalar;
+    const std::string expression = rule.find("expr")->scalar;
+    EXPECT_FALSE(metrics_in(expression).empty()) << expression;
+    for (const std::string& name : metrics_in(expression)) {
+      EXPECT_TRUE(exposed.contains(name)) << name << " in " << expression;
+    }
+    for (const std::string& name : labels_in(expression)) {
+      EXPECT_TRUE(labels.contains(name)) << name << " in " << expression;
+    }
+  }
+  EXPECT_GE(alerts.size(), 5U);
 }
 
 TEST(Dashboard, PanelsDoNotOverlap) {

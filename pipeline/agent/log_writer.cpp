@@ -1,0 +1,56 @@
+#include "pipeline/agent/log_writer.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+#include "pipeline/base/error.hpp"
+#include "pipeline/base/file.hpp"
+#include "pipeline/base/text.hpp"
+
+namespace mlpipe {
+namespace {
+
+constexpr std::string_view mask = "***";
+constexpr std::size_t shortest_line = 4;  // of a secret of several lines that is hidden by itself
+
+void try_to_write(int to, std::string_view text) {
+  try {
+    write_all(to, text, "the log");
+  } catch (const Error&) {
+  }
+}
+
+}  // namespace
+
+void LogWriter::echo_to(int stream, const std::vector<std::string>& secrets) {
+  stream_ = stream;
+  for (const std::string& secret : secrets) {
+    hidden_.push_back(secret);
+    // What is written are lines, so one secret of several lines is several.
+    const std::vector<std::string> lines = split(secret, '\n');
+    std::copy_if(lines.begin(), lines.end(), std::back_inserter(hidden_),
+                 [](const std::string& line) { return line.size() >= shortest_line; });
+  }
+  std::erase(hidden_, "");
+  std::sort(hidden_.begin(), hidden_.end(),
+            [](const std::string& a, const std::string& b) { return a.size() > b.size(); });
+}
+
+void LogWriter::write(std::string text) const {
+  for (const std::string& secret : hidden_) {
+    for (std::size_t at = 0; (at = text.find(secret, at)) != std::string::npos; at += mask.size()) {
+      text.replace(at, secret.size(), mask);
+    }
+  }
+  try_to_write(log_, text);
+  if (echoes()) {
+    bool begins_line = true;
+    for (char& c : text) {
+      c = begins_line && c == progress_mark ? '?' : c;
+      begins_line = c == '\n';
+    }
+    try_to_write(stream_, text);
+  }
+}
+
+}  // namespace mlpipe

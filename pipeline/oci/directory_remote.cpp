@@ -1,0 +1,131 @@
+#include "pipeline/oci/directory_remote.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <random>
+
+#include "pipeline/base/error.hpp"
+#include "pipeline/base/file.hpp"
+#include "pipeline/base/text.hpp"
+
+namespace mlpipe {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t largest_record = std::uint64_t{64} << 20U;
+
+fs::path folder_of(const std::string& url) {
+  const fs::path folder = url.substr(directory_scheme.size());
+  if (!folder.is_absolute() || folder.lexically_normal() != folder) {
+    throw UsageError(fmt::format("'{}' names no folder", printable(url)), "write dir:///FOLDER");
+  }
+  return folder;
+}
+
+// Nobody else has that name, also on another machine.
+std::string name_before(const std::string& name) {
+  std::random_device random;
+  return fmt::format("{}.{:08x}{:08x}.tmp", name, random(), random());
+}
+
+}  // namespace
+
+void copy_checked(const RemoteBlob& blob, const fs::path& from, const fs::path& to) {
+  const FileDescriptor source = open_file(from, O_RDONLY);
+  const FileDescriptor target = open_file(to, O_WRONLY | O_CREAT | O_EXCL, 0644);
+  try {
+    Hasher hasher;
+    std::uint64_t got = 0;
+    std::string piece(std::size_t{1} << 20U, '\0');
+    while (true) {
+      const ssize_t count = ::read(source.get(), piece.data(), piece.size());
+      if (count < 0) {
+        throw_errno(fmt::format("reading {}", from.string()));
+      }
+      if (count == 0) {
+        break;
+      }
+      const auto bytes = std::string_view(piece).substr(0, static_cast<std::size_t>(count));
+      hasher.update(bytes);
+      got += bytes.size();
+      write_all(target.get(), bytes, to.string());
+    }
+    if (const Digest found = hasher.finish(); got != blob.bytes || found != blob.digest) {
+      throw Error(
+          fmt::format("{} holds other bytes, {} of them, sha256:{}", from.string(), got, found.hex()));
+    }
+    if (::fsync(target.get()) != 0) {
+      throw_errno(fmt::format("writing {}", to.string()));
+    }
+  } catch (...) {
+    ::unlink(to.c_str());
+    throw;
+  }
+}
+
+DirectoryRemote::DirectoryRemote(const std::string& url) : folder_(folder_of(url)) {}
+
+fs::path DirectoryRemote::path_of(const Digest& digest) const {
+  return folder_ / "blobs" / "sha256" / digest.hex();
+}
+
+Remote::Keys DirectoryRemote::keys(std::size_t most) {
+  Keys keys;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder_ / "records", error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (const auto key = key_of_result_record(entry->path().filename().string())) {
+      if (keys.keys.size() == most) {
+        keys.complete = false;
+        break;
+      }
+      keys.keys.push_back(*key);
+    }
+  }
+  if (error && error != std::errc::no_such_file_or_directory) {
+    throw Error(fmt::format("listing {}: {}", (folder_ / "records").string(), error.message()));
+  }
+  return keys;
+}
+
+std::optional<RemoteRecord> DirectoryRemote::get_record(const std::string& name) {
+  require_record_name(name);
+  const fs::path path = folder_ / "records" / name;
+  const std::optional<std::string> text = read_file_if_exists(path, largest_record);
+  if (!text) {
+    return std::nullopt;
+  }
+  try {
+    return parse_record(*text);
+  } catch (const Error& error) {
+    throw Error(fmt::format("{}: {}", path.string(), error.what()));
+  }
+}
+
+void DirectoryRemote::put_record(const std::string& name, const RemoteRecord& record) {
+  require_record_name(name);
+  fs::create_directories(folder_ / "records");
+  write_file_atomically(folder_ / "records" / name, to_text(record));
+}
+
+void DirectoryRemote::get_blob(const RemoteBlob& blob, const fs::path& to) {
+  copy_checked(blob, path_of(blob.digest), to);
+}
+
+void DirectoryRemote::put_blob(const RemoteBlob& blob, const fs::path& from) {
+  const fs::path path = path_of(blob.digest);
+  std::error_code error;
+  if (fs::exists(path, error)) {
+    return;
+  }
+  fs::create_directories(path.parent_path());
+  const fs::path early = name_before(path.string());
+  copy_checked(blob, from, early);
+  fs::rename(early, path);
+  sync_directory(path.parent_path());
+}
+
+}  // namespace mlpipe
