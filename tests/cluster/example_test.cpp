@@ -152,7 +152,7 @@ TEST_F(ClusterExample, TrainsServesAndRolls) {
 }
 
 // Long enough to do something to it; a checkpoint each epoch.
-constexpr const char* long_training = "epochs=200";
+constexpr const char* long_training = "epochs=60";
 
 TEST_F(ClusterExample, IsAttachedToAfterMlpipeWasKilled) {
   use_packed_images();
@@ -188,6 +188,7 @@ TEST_F(ClusterExample, TrainsOnTwoNodes) {
   project_->replace("pipeline.yaml", "  check:  ", "    nodes: 2\n\n  check:  ");
   const Captured trained = run({"--until", "train", "--set", "epochs=2"});
   ASSERT_TRUE(exits(trained, 0));
+  cluster_->ask({"wait", "jobs", "--all", "--for=condition=Complete", "--timeout=60s"});
   const Json jobs = cluster_->get({"jobs"});
   ASSERT_EQ(jobs.at("items").size(), 1U);
   EXPECT_EQ(jobs.at("items").at(0).at("spec").at("completionMode"), "Indexed");
