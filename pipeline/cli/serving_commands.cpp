@@ -14,14 +14,12 @@
 #include "pipeline/cli/find_store.hpp"
 #include "pipeline/deploy/deployments.hpp"
 #include "pipeline/deploy/existing_target.hpp"
-#include "pipeline/deploy/http.hpp"
 #include "pipeline/exec/programs.hpp"
 
 namespace mlpipe {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using namespace std::chrono_literals;
 
 constexpr const char* stopped = "stopped";
 constexpr std::uint64_t largest_request = std::uint64_t{64} << 20U;
@@ -136,7 +134,7 @@ int status_command(const Invocation& invocation) {
       fmt::print("  {}  release {}  {}  {} % of the traffic\n", replica.name, replica.version, replica.state,
                  replica.weight);
     }
-    if (serving.running && !serving.fault.empty()) {
+    if (!serving.fault.empty()) {
       fmt::print("  {}; `mlpipe run` mends it\n", serving.fault);
     }
     if (record.phase != "serving" && record.phase != stopped && record.phase != "aborted") {
@@ -155,17 +153,12 @@ int status_command(const Invocation& invocation) {
 int predict_command(const Invocation& invocation) {
   const Store store = find_store_to_read(invocation);
   const DeploymentRecord record = only_deployment(invocation, store);
-  const ServingState serving = observe(store, record);
+  const std::unique_ptr<Target> target = record.phase == stopped ? nullptr : target_of(store, record);
+  const ServingState serving = target ? target->observe() : ServingState{};
   if (!serving.running) {
     throw Error(fmt::format("{} is not running", record.alias), "`mlpipe run` starts it");
   }
-  const std::string body = request_body(*invocation.value("DATA"));
-  const std::size_t scheme = std::string("http://").size();
-  const std::size_t colon = serving.address.rfind(':');
-  const auto answer =
-      http_post(serving.address.substr(scheme, colon - scheme),
-                static_cast<int>(parse_integer(serving.address.substr(colon + 1)).value_or(0)), "/predict",
-                body, "", 60s);
+  const auto answer = target->ask("/predict", request_body(*invocation.value("DATA")));
   if (!answer) {
     throw Error(fmt::format("{} did not answer at {}", record.alias, serving.address));
   }

@@ -8,6 +8,7 @@
 #include "pipeline/base/text.hpp"
 #include "pipeline/deploy/gateway_configuration.hpp"
 #include "pipeline/deploy/server_set.hpp"
+#include "pipeline/deploy/yaml_text.hpp"
 
 namespace mlpipe {
 namespace {
@@ -15,36 +16,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int first_server = 16;
-
-// Block style for what nests, JSON for what does not: YAML reads both. Texts of several lines stand as
-// blocks.
-void append_yaml(std::string& out, const Json& value, std::size_t depth) {
-  const std::string margin(2 * depth, ' ');
-  const auto append_value = [&](const Json& item) {
-    if (item.is_string() && item.get_ref<const std::string&>().find('\n') != std::string::npos) {
-      out += " |\n";
-      for (const std::string& line : split(trim(item.get_ref<const std::string&>()), '\n')) {
-        out += margin + "  " + line + "\n";
-      }
-    } else if (item.is_structured() && !item.empty()) {
-      out += "\n";
-      append_yaml(out, item, depth + 1);
-    } else {
-      out += " " + item.dump() + "\n";
-    }
-  };
-  if (value.is_object()) {
-    for (const auto& [name, item] : value.items()) {
-      out += margin + name + ":";
-      append_value(item);
-    }
-    return;
-  }
-  for (const Json& item : value) {
-    out += margin + "-";
-    append_value(item);
-  }
-}
 
 // A dollar begins a variable of Compose's.
 std::string with_plain_dollars(const std::string& text) {
@@ -143,8 +114,7 @@ std::string compose_text(const ContainerServing& serving, const ContainerState& 
       {"configs", {{"gateway", {{"content", with_plain_dollars(gateway_configuration(routes))}}}}}};
   std::string text = fmt::format("# {} serves {}:{}. Needs Compose 2.23.1.\n", serving.alias, release.model,
                                  release.version);
-  append_yaml(text, document, 0);
-  return text;
+  return text + yaml_text(document);
 }
 
 }  // namespace mlpipe

@@ -21,6 +21,7 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 constexpr auto probe_patience = 65s;  // more than a server takes to turn one down
+constexpr auto answer_to_people = 60s;
 constexpr int all_traffic = 100;
 
 bool serves(const Container& server, const ServedRelease& release) {
@@ -346,6 +347,10 @@ void ContainerTarget::stop() {
   }
   folder_.remove();
   state_ = {};
+}
+
+std::optional<HttpReply> ContainerTarget::ask(const std::string& path, std::string_view json) {
+  return http_post_to(observe().address, path, json, answer_to_people);
 }
 
 std::string ContainerTarget::compose(const std::string& model, const ServedRelease& release) const {

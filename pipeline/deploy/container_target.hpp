@@ -45,6 +45,7 @@ class ContainerTarget : public Target {
   void settle(const ServedRelease& candidate) override;
   void withdraw(const ServedRelease& previous) override;
   void stop() override;
+  std::optional<HttpReply> ask(const std::string& path, std::string_view json) override;
 
   // What its containers wrote last, each line with its container's name before it.
   std::string log(std::size_t lines) const;

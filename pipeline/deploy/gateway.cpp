@@ -162,12 +162,12 @@ void Gateway::find_control_port(const std::optional<Container>& gateway) {
   }
 }
 
-std::optional<HttpAnswer> Gateway::get(const std::string& path, std::chrono::milliseconds timeout) const {
+std::optional<HttpReply> Gateway::get(const std::string& path, std::chrono::milliseconds timeout) const {
   return http_get(loopback, control_port_, path, folder_.token(), timeout);
 }
 
-std::optional<HttpAnswer> Gateway::post(const std::string& path, std::string_view json,
-                                        std::chrono::milliseconds timeout) const {
+std::optional<HttpReply> Gateway::post(const std::string& path, std::string_view json,
+                                       std::chrono::milliseconds timeout) const {
   return http_post(loopback, control_port_, path, json, folder_.token(), timeout);
 }
 

@@ -35,9 +35,9 @@ class Gateway {
   void wait_for_old_requests() const;
 
   // Through the control port; nothing when it does not answer in time.
-  std::optional<HttpAnswer> get(const std::string& path, std::chrono::milliseconds timeout) const;
-  std::optional<HttpAnswer> post(const std::string& path, std::string_view json,
-                                 std::chrono::milliseconds timeout) const;
+  std::optional<HttpReply> get(const std::string& path, std::chrono::milliseconds timeout) const;
+  std::optional<HttpReply> post(const std::string& path, std::string_view json,
+                                std::chrono::milliseconds timeout) const;
 
   void remove() const;
 

@@ -38,6 +38,7 @@ std::string shape_text(const std::string& host, const std::optional<int>& port) 
   return fmt::format("{}:{}", host, port ? std::to_string(*port) : "any");
 }
 
+constexpr auto answer_to_people = 60s;
 constexpr int all_traffic = 100;
 
 bool is_loaded(const Json& state, const std::string& model, const std::string& version) {
@@ -69,7 +70,7 @@ std::string fault_in(const Json& state) {
              : fmt::format("a rollout was cut off: releases {} are loaded", join(versions, " and "));
 }
 
-std::string error_in(const HttpAnswer& answer) {
+std::string error_in(const HttpReply& answer) {
   const Json json = Json::parse(answer.body, nullptr, false);
   if (json.is_object() && json.contains("error") && json["error"].is_string()) {
     return printable(json["error"].get<std::string>());
@@ -359,6 +360,10 @@ void LocalTarget::stop() {
     }
     std::this_thread::sleep_for(poll_interval);
   }
+}
+
+std::optional<HttpReply> LocalTarget::ask(const std::string& path, std::string_view json) {
+  return http_post_to(observe().address, path, json, answer_to_people);
 }
 
 }  // namespace mlpipe

@@ -40,6 +40,7 @@ class LocalTarget : public Target {
   void settle(const ServedRelease& candidate) override;
   void withdraw(const ServedRelease& previous) override;
   void stop() override;
+  std::optional<HttpReply> ask(const std::string& path, std::string_view json) override;
 
   std::filesystem::path log_file() const { return directory_ / "log"; }
 

@@ -264,7 +264,8 @@ Rollout roll_out(Target& target, const ServedRelease& candidate, const std::opti
       }
       rollout.effect_succeeded(options.clock.now());
     } catch (const Error& error) {
-      rollout.effect_failed(error.what());
+      rollout.effect_failed(error.hint().empty() ? error.what()
+                                                 : fmt::format("{}\n{}", error.what(), error.hint()));
     }
   }
   options.record(rollout);

@@ -2,8 +2,12 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 
+#include "pipeline/deploy/http.hpp"
 #include "pipeline/deploy/traffic.hpp"
 #include "pipeline/plan/effects.hpp"
 #include "pipeline/registry/registry.hpp"
@@ -51,6 +55,23 @@ class Target {
   virtual void withdraw(const ServedRelease& previous) = 0;
   // Ends the deployment: finishes what is in flight, then nothing is left running.
   virtual void stop() = 0;
+
+  // Asks what serves, as a client does. Nothing when there is no answer.
+  virtual std::optional<HttpReply> ask(const std::string& path, std::string_view json) = 0;
+
+  // What people should know of a rollout while it goes on, a sentence at a time.
+  using Say = std::function<void(const std::string&)>;
+  void tell(Say say) { say_ = std::move(say); }
+
+ protected:
+  void say(const std::string& sentence) const {
+    if (say_) {
+      say_(sentence);
+    }
+  }
+
+ private:
+  Say say_;
 };
 
 }  // namespace mlpipe

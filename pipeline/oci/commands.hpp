@@ -48,9 +48,18 @@ struct PushImageRequest {
 // {"reference": "HOST/REPOSITORY@sha256:…"}; nothing is sent when the repository has it.
 void push_image_command(const PushImageRequest& request);
 
+struct ResolveRequest {
+  std::string reference;
+  std::string platform;  // "linux/arm64"; empty: this machine's
+  // Files to be written, as an image's step leaves them: what is printed, and that it was made of nothing
+  // else. Empty: none.
+  std::filesystem::path output;
+  std::filesystem::path bases;
+};
+
 // {"id": "sha256:…", "name": "HOST/REPOSITORY@sha256:…"}: an image in a registry by its manifest for a
-// platform ("linux/arm64"; empty: this machine's). No engine is asked.
-void resolve_command(const std::string& reference, const std::string& platform);
+// platform. No engine is asked.
+void resolve_command(const ResolveRequest& request);
 
 struct PullRequest {
   std::string reference;

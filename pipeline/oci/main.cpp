@@ -72,13 +72,13 @@ void add_push_image(CLI::App& app, Chosen& chosen) {
 
 void add_resolve(CLI::App& app, Chosen& chosen) {
   auto* command = app.add_subcommand("resolve", "say by which digest a registry has an image");
-  auto reference = std::make_shared<std::string>();
-  auto platform = std::make_shared<std::string>();
-  command->add_option("reference", *reference, "[HOST/]REPOSITORY[:TAG]")->required();
-  command->add_option("--platform", *platform, "linux/ARCHITECTURE; this machine's when not given");
-  command->callback([reference, platform, &chosen] {
-    chosen = done([reference, platform] { mlpipe::resolve_command(*reference, *platform); });
-  });
+  auto request = std::make_shared<mlpipe::ResolveRequest>();
+  command->add_option("reference", request->reference, "[HOST/]REPOSITORY[:TAG]")->required();
+  command->add_option("--platform", request->platform, "linux/ARCHITECTURE; this machine's when not given");
+  command->add_option("--output", request->output, "a file for what is printed");
+  command->add_option("--bases", request->bases, "a file that says that it was made from no other image");
+  command->callback(
+      [request, &chosen] { chosen = done([request] { mlpipe::resolve_command(*request); }); });
 }
 
 void add_remote(CLI::App& app, Chosen& chosen) {

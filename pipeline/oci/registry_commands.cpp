@@ -110,8 +110,9 @@ void push_image_command(const PushImageRequest& request) {
   fmt::print("{}\n", ordered_json{{"reference", pushed.text()}}.dump());
 }
 
-void resolve_command(const std::string& text, const std::string& platform) {
-  const ImageReference reference = parse_reference(text);
+void resolve_command(const ResolveRequest& request) {
+  const ImageReference reference = parse_reference(request.reference);
+  const std::string& platform = request.platform;
   constexpr std::string_view linux_system = "linux/";
   if (!platform.empty() && (!platform.starts_with(linux_system) || platform.size() == linux_system.size())) {
     throw UsageError(fmt::format("'{}' is no platform of containers here", printable(platform)),
@@ -120,7 +121,14 @@ void resolve_command(const std::string& text, const std::string& platform) {
   RegistryClient registry(reference.registry, own_environment(), registry_options(own_environment()));
   const ImageReference found = resolve_image(
       registry, reference, platform.empty() ? own_architecture() : platform.substr(linux_system.size()));
-  fmt::print("{}\n", ordered_json{{"id", digest_text(*found.digest)}, {"name", found.text()}}.dump());
+  const std::string said = ordered_json{{"id", digest_text(*found.digest)}, {"name", found.text()}}.dump();
+  fmt::print("{}\n", said);
+  if (!request.output.empty()) {
+    write_file_atomically(request.output, said + "\n", 0644, Durability::later);
+  }
+  if (!request.bases.empty()) {
+    write_file_atomically(request.bases, "{}\n", 0644, Durability::later);
+  }
 }
 
 }  // namespace mlpipe

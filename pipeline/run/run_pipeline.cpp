@@ -239,6 +239,7 @@ void deploy(const Spec& spec, const Store& store, Registry& registry, Target& ta
   options.looked = [&](const Rollout& rollout, const Traffic& traffic) {
     observer.watched(release, rollout.weight(), traffic);
   };
+  target.tell([&observer](const std::string& sentence) { observer.warned(sentence); });
   options.interrupted = [interrupts] { return interrupts != nullptr && *interrupts > 0; };
   const Rollout rollout = roll_out(target, served(store, release), previous, options);
   if (rollout.phase() != Rollout::Phase::promoted) {

@@ -5,6 +5,7 @@
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/file.hpp"
 #include "pipeline/deploy/container_target.hpp"
+#include "pipeline/deploy/kubernetes_target.hpp"
 #include "pipeline/deploy/local_target.hpp"
 #include "pipeline/store/blobs.hpp"
 
@@ -21,10 +22,10 @@ const Output* image_output(const Plan& plan, const Input& image) {
   return ended && !step->chosen.empty() ? step->chosen.front().find_output(image.out) : nullptr;
 }
 
-std::string image_id(const Plan& plan, const std::optional<Input>& image, const fs::path& store) {
+OrderedImage image_of(const Plan& plan, const std::optional<Input>& image, const fs::path& store) {
   const Output* output = image ? image_output(plan, *image) : nullptr;
   if (output == nullptr) {
-    return "";
+    return {};
   }
   const fs::path file = Blobs(store).path_of(*output);
   const nlohmann::json json = nlohmann::json::parse(read_file(file), nullptr, false);
@@ -32,7 +33,8 @@ std::string image_id(const Plan& plan, const std::optional<Input>& image, const 
     throw Error(file.string() + ": it names no image",
                 "`mlpipe run --force " + image->step + "` makes it again");
   }
-  return json["id"];
+  const bool in_registry = std::get<ImageAction>(plan.find(image->step)->step->action).image.in_registry;
+  return {in_registry ? "" : json["id"].get<std::string>(), json.value("name", "")};
 }
 
 std::unique_ptr<Target> container_target(const DeploySpec& deploy, const Plan& plan, const Programs& programs,
@@ -41,8 +43,8 @@ std::unique_ptr<Target> container_target(const DeploySpec& deploy, const Plan& p
   serving.alias = deploy.alias;
   serving.host = deploy.host;
   serving.port = deploy.port;
-  serving.server_image = image_id(plan, deploy.image, store);
-  serving.gateway_image = image_id(plan, deploy.gateway_image, store);
+  serving.server_image = image_of(plan, deploy.image, store).id;
+  serving.gateway_image = image_of(plan, deploy.gateway_image, store).id;
   serving.replicas = deploy.replicas;
   serving.resources = deploy.resources;
   serving.command = deploy.command;
@@ -50,6 +52,40 @@ std::unique_ptr<Target> container_target(const DeploySpec& deploy, const Plan& p
   serving.model_in_image = deploy.model_in_image;
   return std::make_unique<ContainerTarget>(Engine::find("", own_environment()), programs,
                                            store / "deployments" / deploy.alias, std::move(serving));
+}
+
+// The repository for images: its own, or the one that results travel through.
+std::string registry_of(const Spec& spec) {
+  constexpr std::string_view scheme = "oci://";
+  if (!spec.cluster.registry.empty()) {
+    return spec.cluster.registry;
+  }
+  if (spec.remote && spec.remote->url.starts_with(scheme)) {
+    return spec.remote->url.substr(scheme.size());
+  }
+  throw UsageError("a cluster pulls the server's image from a registry, and the pipeline names none",
+                   "add `kubernetes: { registry: HOST/REPOSITORY }`");
+}
+
+std::unique_ptr<Target> kubernetes_target(const Spec& spec, const Plan& plan, const Programs& programs,
+                                          const fs::path& store) {
+  const DeploySpec& deploy = *spec.deploy;
+  KubernetesServing serving;
+  serving.pipeline = spec.name;
+  serving.alias = deploy.alias;
+  serving.context = spec.cluster.context;
+  serving.registry = registry_of(spec);
+  serving.server = image_of(plan, deploy.image, store);
+  serving.replicas = deploy.replicas;
+  serving.most_replicas = deploy.most_replicas;
+  serving.resources = deploy.resources;
+  serving.command = deploy.command;
+  serving.container_port = deploy.container_port;
+  serving.place = deploy.place;
+  serving.exposure = deploy.exposure;
+  serving.deadline = deploy.deadline;
+  return std::make_unique<KubernetesTarget>(Kubectl::find(serving.context, own_environment()), programs,
+                                            store / "deployments" / deploy.alias, std::move(serving));
 }
 
 std::unique_ptr<Target> local_target(const DeploySpec& deploy, const Programs& programs,
@@ -69,6 +105,9 @@ std::unique_ptr<Target> wanted_target(const Spec& spec, const Plan& plan, const 
                                       const fs::path& store, FileHashes& hashes) {
   if (!spec.deploy) {
     return nullptr;
+  }
+  if (spec.deploy->target == "kubernetes") {
+    return kubernetes_target(spec, plan, programs, store);
   }
   return spec.deploy->target == "container" ? container_target(*spec.deploy, plan, programs, store)
                                             : local_target(*spec.deploy, programs, store, hashes);

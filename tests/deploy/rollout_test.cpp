@@ -45,6 +45,7 @@ class RecordingTarget : public Target {
     note("withdraw to " + release.version, withdraw_fails_ ? fails_at_ : "never");
   }
   void stop() override {}
+  std::optional<HttpReply> ask(const std::string&, std::string_view) override { return std::nullopt; }
 
   std::vector<std::string> calls;
   std::deque<Traffic> seen;  // what traffic() says, the last again and again
