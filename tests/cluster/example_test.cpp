@@ -112,7 +112,8 @@ class ClusterExample : public ClusterImageTest {
 
   std::vector<std::string> step_jobs() const {
     std::vector<std::string> names;
-    for (const Json& job : cluster_->get({"jobs"}).at("items")) {
+    const Json jobs = cluster_->get({"jobs"});
+    for (const Json& job : jobs.at("items")) {
       names.push_back(job.at("metadata").at("name"));
     }
     return names;
@@ -180,7 +181,7 @@ TEST_F(ClusterExample, GoesOnFromItsCheckpointWhenItsPodIsDeleted) {
   cluster_->ask({"delete", "pods", "--selector=app.kubernetes.io/component=step", "--wait=false"});
   EXPECT_TRUE(exits(running.wait(), 0));
   EXPECT_EQ(step_jobs().size(), 1U);
-  EXPECT_TRUE(has(project_->mlpipe({"logs", "train"}).output, "resum"));
+  EXPECT_TRUE(has(project_->mlpipe({"logs", "train"}).output, "goes on after epoch"));
 }
 
 TEST_F(ClusterExample, TrainsOnTwoNodes) {
