@@ -5,20 +5,20 @@
 #include "pipeline/cli/commands.hpp"
 #include "pipeline/cli/find_deployment.hpp"
 #include "pipeline/cli/find_store.hpp"
+#include "pipeline/cli/with_plan.hpp"
 #include "pipeline/deploy/container_target.hpp"
 #include "pipeline/exec/programs.hpp"
 #include "pipeline/registry/registry.hpp"
+#include "pipeline/run/cluster_view.hpp"
 
 namespace mlpipe {
 
-int deploy_command(const Invocation& invocation) {
-  const auto form = invocation.value("--export");
-  if (!form) {
-    throw UsageError("deploy writes a deployment down for other programs, and --export says for which",
-                     "--export compose; `mlpipe run` deploys");
-  }
-  if (*form != "compose") {
-    throw UsageError(fmt::format("a deployment cannot be exported as '{}'", printable(*form)),
+namespace {
+
+int print_compose(const Invocation& invocation) {
+  const std::string form = *invocation.value("--export");
+  if (form != "compose") {
+    throw UsageError(fmt::format("a deployment cannot be exported as '{}'", printable(form)),
                      "known: compose");
   }
   const Store store = find_store_to_read(invocation);
@@ -34,6 +34,31 @@ int deploy_command(const Invocation& invocation) {
   }
   fmt::print("{}", target->compose(release->model, served(store, *release)));
   return 0;
+}
+
+int print_manifests(const Invocation& invocation) {
+  if (const std::string form = invocation.value_or("--output", "yaml"); form != "yaml") {
+    throw UsageError(fmt::format("manifests cannot be printed as '{}'", printable(form)), "known: yaml");
+  }
+  std::string manifests;
+  with_plan(invocation, [&](const Plan& plan, const Effects& effects, const Spec& spec) {
+    manifests = cluster_manifests(spec, plan, effects, Store::default_directory(spec.project));
+  });
+  fmt::print("{}", manifests);
+  return 0;
+}
+
+}  // namespace
+
+int deploy_command(const Invocation& invocation) {
+  if (invocation.has("--dry-run")) {
+    return print_manifests(invocation);
+  }
+  if (invocation.has("--export")) {
+    return print_compose(invocation);
+  }
+  throw UsageError("deploy writes a deployment down for other programs, and is not told for which",
+                   "--export compose, or --dry-run -o yaml for a cluster; `mlpipe run` deploys");
 }
 
 }  // namespace mlpipe

@@ -16,6 +16,7 @@
 #include "pipeline/cli/find_store.hpp"
 #include "pipeline/deploy/container_target.hpp"
 #include "pipeline/deploy/deployments.hpp"
+#include "pipeline/deploy/kubernetes_target.hpp"
 #include "pipeline/deploy/local_target.hpp"
 #include "pipeline/exec/programs.hpp"
 
@@ -75,6 +76,24 @@ void show_containers(const Invocation& invocation, const Store& store, const std
   }
 }
 
+// What the cluster keeps of each pod.
+void show_pods(const Invocation& invocation, const Store& store, const std::string& alias) {
+  constexpr std::size_t lines_of_each = 200;
+  const auto target =
+      KubernetesTarget::existing(store.deployment_directory(alias), Programs::beside_this_one());
+  if (invocation.has("--follow")) {
+    Process::start(target->log_follower()).wait();
+    return;
+  }
+  const std::string text = target->log(lines_of_each);
+  if (invocation.json()) {
+    fmt::print("{}\n", nlohmann::ordered_json{{"of", alias}, {"text", text}}.dump(
+                           2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  } else {
+    fmt::print("{}", text);
+  }
+}
+
 // What the step yielded in the run, or what stood for it there.
 Result result_in_run(const History& history, const std::string& run_name, const std::string& name) {
   const RunRecord run = find_run(history, run_name);
@@ -123,6 +142,10 @@ int logs_command(const Invocation& invocation) {
   const auto record = find_deployment(store, name);
   if (record && record->target == "container" && record->phase != "stopped") {
     show_containers(invocation, store, name);
+    return 0;
+  }
+  if (record && record->target == "kubernetes" && record->phase != "stopped") {
+    show_pods(invocation, store, name);
     return 0;
   }
   const LocalTarget target =

@@ -13,6 +13,7 @@
 #include "pipeline/cli/reporter.hpp"
 #include "pipeline/cli/with_plan.hpp"
 #include "pipeline/exec/snapshot.hpp"
+#include "pipeline/run/cluster_view.hpp"
 
 namespace mlpipe {
 namespace {
@@ -49,6 +50,10 @@ int plan_command(const Invocation& invocation) {
     }
     const Terminal terminal = Terminal::standard_output();
     fmt::print("{}\n{}", terminal.bold(spec.name), plan_text(plan, effects, spec, terminal));
+    if (const std::string diff = cluster_diff(spec, plan, effects, Store::default_directory(spec.project));
+        !diff.empty()) {
+      fmt::print("  in the cluster:\n{}", diff);
+    }
     if (!plan.anything_to_run() && effects.nothing_to_do()) {
       fmt::print("nothing changed: a run would do nothing\n");
     }

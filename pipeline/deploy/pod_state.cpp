@@ -65,7 +65,8 @@ void read_waiting(const Json& waiting, const Json& container, PodState& state) {
     state.has_words = true;
     state.state = with_reason("crashing", last_end(container));
   } else if (std::find(hopeless.begin(), hopeless.end(), reason) != hopeless.end()) {
-    state.hopeless = true;
+    // A node that is busy says so of a ConfigMap that it has not seen yet.
+    state.hopeless = message.find("failed to sync") == std::string::npos;
     state.state = with_reason(
         reason.find("Image") == std::string::npos ? "cannot be started" : "its image cannot be pulled",
         message.empty() ? reason : message);

@@ -112,6 +112,11 @@ class DeployReader {
                          "on Kubernetes a Service listens: see `kubernetes:` with `service` and `ingress`");
       }
     }
+    if (deploy.most_replicas && deploy.resources.cpu == 0) {
+      diagnostics_.add(*node.find("replicas"),
+                       "servers are added by how much of their cpu they use, and it says none",
+                       "add `resources: { cpu: … }`");
+    }
     if (!deploy.model_in_image) {
       diagnostics_.add(*node.find("model"), "on Kubernetes a model is a layer of the image that serves it",
                        "leave `model: mounted` out");

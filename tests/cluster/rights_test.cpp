@@ -19,12 +19,11 @@ struct Used {
 };
 
 constexpr Used steps[] = {
-    {"a step's Job, and its end", "create get list watch delete patch", "jobs.batch"},
+    {"a step's Job, and its end", "create get list watch delete", "jobs.batch"},
     {"its pods, and why they wait", "get list watch", "pods"},
     {"its log", "get", "pods/log"},
     {"why it waits", "list watch", "events"},
-    {"names of the nodes of a Job", "create get delete", "services"},
-    {"values that mlpipe brings", "create get delete", "secrets"},
+    {"what it owns", "create delete", "secrets services"},
 };
 
 constexpr Used volumes[] = {

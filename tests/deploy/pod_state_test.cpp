@@ -47,6 +47,9 @@ TEST(PodState, IsSaidInWords) {
   EXPECT_EQ(pulling.state, "its image cannot be pulled: not found");
   EXPECT_TRUE(pulling.hopeless);
   EXPECT_FALSE(state_of_pod(pod(waiting("ErrImagePull", "refused"))).hopeless);
+  EXPECT_TRUE(state_of_pod(pod(waiting("CreateContainerConfigError", "no such user"))).hopeless);
+  EXPECT_FALSE(
+      state_of_pod(pod(waiting("CreateContainerConfigError", "failed to sync configmap cache"))).hopeless);
   Json crashing = pod(waiting("CrashLoopBackOff"));
   crashing["status"]["containerStatuses"][0]["lastState"] = {{"terminated", {{"exitCode", 3}}}};
   EXPECT_EQ(state_of_pod(crashing).state, "crashing: exit status 3");

@@ -38,6 +38,7 @@ model: { name: m, from: "${{ steps.here.outs.m }}" }
 deploy:
   target: kubernetes
   replicas: { min: 2, max: 5 }
+  resources: { cpu: 1 }
   kubernetes:
     namespace: serving
     service: NodePort
@@ -144,8 +145,10 @@ TEST(Cluster, RefusesWhatCannotBe) {
   EXPECT_EQ(faults_of(deploy + "  port: 80\n"), Faults{"6: `port` belongs to a server on this machine"});
   EXPECT_EQ(faults_of(deploy + "  model: mounted\n"),
             Faults{"6: on Kubernetes a model is a layer of the image that serves it"});
-  EXPECT_EQ(faults_of(deploy + "  replicas: { min: 3, max: 2 }\n"),
-            Faults{"6: at least 3 and at most 2 replicas"});
+  EXPECT_EQ(faults_of(deploy + "  resources: { cpu: 1 }\n  replicas: { min: 3, max: 2 }\n"),
+            Faults{"7: at least 3 and at most 2 replicas"});
+  EXPECT_EQ(faults_of(deploy + "  replicas: { min: 2, max: 3 }\n"),
+            Faults{"6: servers are added by how much of their cpu they use, and it says none"});
   EXPECT_EQ(faults_of(deploy + "  kubernetes: { node-port: 30000 }\n"),
             Faults{"6: a Service of the type ClusterIP has no node port"});
   EXPECT_EQ(faults_of("name: p\nsteps: { s: { run: x, outs: [m] } }\n"

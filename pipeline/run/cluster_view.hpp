@@ -1,0 +1,29 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "pipeline/plan/effects.hpp"
+#include "pipeline/plan/plan.hpp"
+#include "pipeline/spec/spec.hpp"
+
+namespace mlpipe {
+
+// A pipeline's deployment on Kubernetes as manifests, for who looks at a plan. The release is the one that
+// its alias stands for or, where the plan knows it, the one that it moves to. Nothing is written; `store` is
+// the store's folder.
+
+// What a rollout would apply, as YAML. Throws UsageError for a pipeline that does not deploy to a cluster,
+// has published nothing yet, or whose server's image is not there yet.
+std::string cluster_manifests(const Spec& spec, const Plan& plan, const Effects& effects,
+                              const std::filesystem::path& store);
+
+// What a rollout would change there, in few lines: an object's name, and under it what goes and what comes.
+// Empty where nothing changes, nothing serves there yet, or it cannot be known before steps have run.
+std::string cluster_diff(const Spec& spec, const Plan& plan, const Effects& effects,
+                         const std::filesystem::path& store);
+
+// The same of what `kubectl diff` prints.
+std::string short_diff(const std::string& unified);
+
+}  // namespace mlpipe
