@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "tests/cluster/cluster.hpp"
+#include "tests/cluster/overlay.hpp"
 
 namespace mlpipe {
 namespace {
@@ -24,11 +25,12 @@ constexpr Used steps[] = {
     {"its log", "get", "pods/log"},
     {"why it waits", "list watch", "events"},
     {"what it owns", "create delete", "secrets services"},
+    {"a volume of its remote", "create", "pods/exec"},
 };
 
 constexpr Used deployments[] = {
     {"a deployment", "create get list watch patch delete", "deployments.apps jobs.batch"},
-    {"how far it is", "get list watch", "replicasets.apps pods"},
+    {"how far it is", "get list watch", "pods"},
     {"what servers said last", "get", "pods/log"},
     {"probes, and counts of a canary", "get create", "pods/proxy"},
     {"what belongs to it, and that it is gone", "create get list watch patch delete",
@@ -115,13 +117,7 @@ TEST_F(Role, BothReachNoOtherNamespace) {
 
 TEST_F(Role, IsGivenToTheAccountOfTheKustomization) {
   const Cluster cluster("role-account");
-  const TemporaryDirectory folder;
-  namespace fs = std::filesystem;
-  const fs::path shipped = fs::path(MLPIPE_REPOSITORY) / "k8s/base/rights";
-  write_file_atomically(folder.path() / "kustomization.yaml",
-                        fmt::format("namespace: {}\nresources: ['{}']\n", cluster.name_space(),
-                                    fs::relative(shipped, fs::canonical(folder.path())).string()));
-  cluster.ask({"apply", "--kustomize=" + folder.path().string()});
+  cluster.ask({"apply", Overlay({"base/rights"}, cluster.name_space()).argument()});
   Rights used;
   add(used, steps);
   add(used, deployments);
