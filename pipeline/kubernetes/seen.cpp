@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "pipeline/base/text.hpp"
 #include "pipeline/cluster/cluster_failure.hpp"
@@ -105,6 +106,25 @@ bool SeenPod::ended() const {
 
 bool SeenPod::recorded() const {
   return job.exit_code && *job.exit_code != killed && *job.exit_code != told_to_end && record.exit_code == 0;
+}
+
+Progressed progress_of(const SeenJob& job, const std::vector<const SeenPod*>& pods, int nodes) {
+  if (job.ended()) {
+    return job.succeeded ? Progressed::succeeded : Progressed::failed;
+  }
+  std::set<int> succeeded;
+  bool failed = false;
+  for (const SeenPod* pod : pods) {
+    if (pod->recorded() && pod->job.exit_code == 0) {
+      succeeded.insert(pod->index);
+    }
+    failed = failed || (pod->recorded() && pod->job.exit_code != 0);
+  }
+  if (static_cast<int>(succeeded.size()) == nodes) {
+    return Progressed::succeeded;
+  }
+  // Of several nodes the others are still being ended.
+  return failed && nodes == 1 ? Progressed::failed : Progressed::runs;
 }
 
 SeenJob seen_job(const Json& object) {

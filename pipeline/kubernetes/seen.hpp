@@ -5,6 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace mlpipe {
 
@@ -53,6 +54,10 @@ struct SeenJob {
 
   bool ended() const { return succeeded || failed; }
 };
+
+// How far a Job is. Its pods tell it a moment before the Job itself does.
+enum class Progressed { runs, succeeded, failed };
+Progressed progress_of(const SeenJob& job, const std::vector<const SeenPod*>& pods, int nodes);
 
 SeenJob seen_job(const nlohmann::json& object);
 SeenPod seen_pod(const nlohmann::json& object);

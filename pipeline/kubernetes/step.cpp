@@ -70,7 +70,11 @@ Step::Step(StepServices& services, fs::path directory, FileDescriptor lock,
   const Job job = read_job(directory_);
   order_.timeout = job.timeout;
   order_.grace = job.grace;
-  order_.secret_variables = job.secret_variables;
+  for (const std::string& variable : job.secret_variables) {
+    if (!order_.order.cluster_secrets.contains(variable)) {
+      order_.secret_variables.push_back(variable);
+    }
+  }
   order_.name_space = order_.order.place.name_space;
   number_ = order_.order.number;
   view_ = &services_.view(order_.name_space);
@@ -215,7 +219,8 @@ void Step::choose() {
                        order_.name_space));
       return;
     }
-    if (job->failed || job->deleting || (job->succeeded && order_.order.anew)) {
+    const Progressed far = progress_of(*job, view_->pods_of(job->uid), order_.order.nodes);
+    if (job->deleting || far == Progressed::failed || (far == Progressed::succeeded && order_.order.anew)) {
       continue;
     }
     view_->follow(order_.name, listener_);
@@ -416,36 +421,22 @@ void Step::tell_waiting(const std::optional<Waiting>& waiting) {
 
 void Step::look_at_endings(const SeenJob* job) {
   const std::vector<const SeenPod*> pods = view_->pods_of(uid_);
-  std::set<int> succeeded;
-  bool recorded_failure = false;
-  bool all_ended = true;
+  bool followed = false;
   for (const SeenPod* pod : pods) {
-    all_ended = all_ended && pod->ended();
     ever_ran_ = ever_ran_ || pod->job.running || pod->job.exit_code.has_value();
-    if (!pod->ended()) {
-      continue;
-    }
-    if (pod->recorded()) {
-      if (pod->job.exit_code == 0) {
-        succeeded.insert(pod->index);
-      } else {
-        recorded_failure = true;
-      }
-    } else if (ended_pods_.insert(pod->name).second) {
+    followed = followed || (pod->recorded() && logs_->follows(pod->name));
+    if (pod->ended() && !pod->recorded() && ended_pods_.insert(pod->name).second) {
       last_ending_ = how_it_ended(*pod);
       log_->note(fmt::format("its pod {} has ended: {}", pod->name, last_ending_));
     }
   }
-  const bool all_succeeded = static_cast<int>(succeeded.size()) == order_.order.nodes;
-  const bool failed = recorded_failure && all_ended && order_.order.nodes == 1;
-  const bool over = job != nullptr ? job->ended() : was_there_;
-  if (((all_succeeded || failed) && !asked_early_) || over) {
+  const bool over = job == nullptr ? was_there_ : job->ended();
+  const bool early =
+      job != nullptr && !asked_early_ && progress_of(*job, pods, order_.order.nodes) != Progressed::runs;
+  if (over || early) {
     asked_early_ = !over;
-    const bool followed = std::any_of(pods.begin(), pods.end(), [this](const SeenPod* pod) {
-      return pod->recorded() && logs_->follows(pod->name);
-    });
     if (!followed) {
-      log_->begin_pod();  // nothing of its log is here yet
+      log_->begin_pod();  // nothing of the log that was recorded is here yet
     }
     collect();
   }

@@ -14,7 +14,32 @@ namespace mlpipe {
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
-std::unique_ptr<JobsPlace> KubernetesJobTest::place_;
+namespace {
+
+// Ends with the last test.
+class PlaceOfAll : public testing::Environment {
+ public:
+  void TearDown() override { place.reset(); }
+  std::unique_ptr<JobsPlace> place;
+};
+
+PlaceOfAll& place_of_all() {
+  static auto* const all =
+      static_cast<PlaceOfAll*>(testing::AddGlobalTestEnvironment(new PlaceOfAll));  // googletest owns it
+  return *all;
+}
+
+[[maybe_unused]] const PlaceOfAll& known_to_googletest = place_of_all();
+
+}  // namespace
+
+const JobsPlace& KubernetesJobTest::place() {
+  std::unique_ptr<JobsPlace>& place = place_of_all().place;
+  if (!place) {
+    place = std::make_unique<JobsPlace>();
+  }
+  return *place;
+}
 
 JobsPlace::JobsPlace() {
   for (const auto& [name, value] : registry.environment()) {
@@ -29,9 +54,6 @@ void KubernetesJobTest::SetUp() {
   if (IsSkipped()) {
     return;
   }
-  if (!place_) {
-    place_ = std::make_unique<JobsPlace>();
-  }
   folder_ = std::make_unique<TemporaryDirectory>();
   kubeconfig_ = cluster().kubeconfig();
   access_.pod_remote = fmt::format("oci://{}/results", place().registry.for_pods());
@@ -39,7 +61,12 @@ void KubernetesJobTest::SetUp() {
 
 void KubernetesJobTest::TearDown() {
   runner_.reset();
-  if (place_) {
+  if (const auto found = before_.find("KUBECONFIG"); found != before_.end()) {
+    ::setenv("KUBECONFIG", found->second.c_str(), 1);
+  } else {
+    ::unsetenv("KUBECONFIG");
+  }
+  if (place_of_all().place) {
     cluster().run({"delete", "jobs", "--all", "--cascade=foreground", "--wait=true", "--timeout=90s"});
   }
 }

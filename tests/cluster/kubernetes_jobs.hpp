@@ -26,12 +26,11 @@ struct JobsPlace {
 // Jobs of a KubernetesRunner, each in a folder of its own.
 class KubernetesJobTest : public ClusterImageTest {
  protected:
-  static void TearDownTestSuite() { place_.reset(); }
   void SetUp() override;
   void TearDown() override;
 
-  static const JobsPlace& place() { return *place_; }
-  static const Cluster& cluster() { return place_->cluster; }
+  static const JobsPlace& place();
+  static const Cluster& cluster() { return place().cluster; }
 
   // A runner that finds the cluster by this kubeconfig.
   std::unique_ptr<KubernetesRunner> runner_of(const std::filesystem::path& kubeconfig);
@@ -71,8 +70,8 @@ class KubernetesJobTest : public ClusterImageTest {
   std::filesystem::path kubeconfig_;  // of runner()
 
  private:
-  static std::unique_ptr<JobsPlace> place_;
   std::unique_ptr<TemporaryDirectory> folder_;
+  Environment before_ = own_environment();
   mutable std::mutex mutex_;
   std::vector<std::string> heard_;
   std::unique_ptr<KubernetesRunner> runner_;
