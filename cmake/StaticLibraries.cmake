@@ -8,7 +8,9 @@ function(mlpipe_static_library target name)
 endfunction()
 mlpipe_static_library(mlpipe_yaml yaml-cpp)
 mlpipe_static_library(mlpipe_crypto crypto Threads::Threads ${CMAKE_DL_LIBS})
-mlpipe_static_library(mlpipe_sqlite sqlite3 Threads::Threads ${CMAKE_DL_LIBS} m)
+if("pipeline" IN_LIST MLPIPE_PARTS)
+  mlpipe_static_library(mlpipe_sqlite sqlite3 Threads::Threads ${CMAKE_DL_LIBS} m)
+endif()
 
 # Debian has no static fmt; its headers hold all of it.
 add_library(mlpipe_fmt STATIC ${CMAKE_CURRENT_LIST_DIR}/fmt.cpp)

@@ -69,6 +69,11 @@ struct PullRequest {
 // {"reference": …, "digest": …, "folder": "TO/model", "annotations": {…}, "descriptor": {…}}
 void pull_command(const PullRequest& request);
 
+// The two in a pod that has a volume, whose folder the URL names ("dir:///FOLDER"): the first waits there for
+// as long as the volume is used, the second is started there for each who uses it, see serve_pipe().
+void serve_remote_command(const std::string& url);
+void pipe_remote_command(const std::string& url);
+
 // The two in a step's pod, see pod_job.hpp; its index is JOB_COMPLETION_INDEX of the environment, 0 without.
 // They print nothing. What pod_record_command() returns is the exit status.
 void pod_bring_command(const std::string& url, const std::string& job,

@@ -9,6 +9,7 @@
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/file.hpp"
 #include "pipeline/base/text.hpp"
+#include "pipeline/oci/reference.hpp"
 
 namespace mlpipe {
 namespace {
@@ -31,33 +32,24 @@ std::string name_before(const std::string& name) {
   return fmt::format("{}.{:08x}{:08x}.tmp", name, random(), random());
 }
 
-}  // namespace
-
-void copy_checked(const RemoteBlob& blob, const fs::path& from, const fs::path& to) {
-  const FileDescriptor source = open_file(from, O_RDONLY);
+// To a file that does not exist yet, and is not there when the bytes are others than those of the digest.
+void write_checked(const RemoteBlob& blob, const ByteSource& source, const fs::path& to,
+                   Durability durability) {
   const FileDescriptor target = open_file(to, O_WRONLY | O_CREAT | O_EXCL, 0644);
   try {
     Hasher hasher;
     std::uint64_t got = 0;
     std::string piece(std::size_t{1} << 20U, '\0');
-    while (true) {
-      const ssize_t count = ::read(source.get(), piece.data(), piece.size());
-      if (count < 0) {
-        throw_errno(fmt::format("reading {}", from.string()));
-      }
-      if (count == 0) {
-        break;
-      }
-      const auto bytes = std::string_view(piece).substr(0, static_cast<std::size_t>(count));
+    for (std::size_t count = 0; (count = source(piece.data(), piece.size())) > 0; got += count) {
+      const auto bytes = std::string_view(piece).substr(0, count);
       hasher.update(bytes);
-      got += bytes.size();
       write_all(target.get(), bytes, to.string());
     }
     if (const Digest found = hasher.finish(); got != blob.bytes || found != blob.digest) {
-      throw Error(
-          fmt::format("{} holds other bytes, {} of them, sha256:{}", from.string(), got, found.hex()));
+      throw Error(fmt::format("what should have been {} are other bytes, {} of them, sha256:{}",
+                              digest_text(blob.digest), got, found.hex()));
     }
-    if (::fsync(target.get()) != 0) {
+    if (durability == Durability::now && ::fsync(target.get()) != 0) {
       throw_errno(fmt::format("writing {}", to.string()));
     }
   } catch (...) {
@@ -65,6 +57,8 @@ void copy_checked(const RemoteBlob& blob, const fs::path& from, const fs::path& 
     throw;
   }
 }
+
+}  // namespace
 
 DirectoryRemote::DirectoryRemote(const std::string& url) : folder_(folder_of(url)) {}
 
@@ -112,18 +106,23 @@ void DirectoryRemote::put_record(const std::string& name, const RemoteRecord& re
 }
 
 void DirectoryRemote::get_blob(const RemoteBlob& blob, const fs::path& to) {
-  copy_checked(blob, path_of(blob.digest), to);
+  const FileDescriptor file = open_file(path_of(blob.digest), O_RDONLY);
+  write_checked(blob, source_of(file), to, Durability::later);
 }
 
 void DirectoryRemote::put_blob(const RemoteBlob& blob, const fs::path& from) {
-  const fs::path path = path_of(blob.digest);
+  const FileDescriptor file = open_file(from, O_RDONLY);
   std::error_code error;
-  if (fs::exists(path, error)) {
-    return;
+  if (!fs::exists(path_of(blob.digest), error)) {
+    put_bytes(blob, source_of(file));
   }
+}
+
+void DirectoryRemote::put_bytes(const RemoteBlob& blob, const ByteSource& source) {
+  const fs::path path = path_of(blob.digest);
   fs::create_directories(path.parent_path());
   const fs::path early = name_before(path.string());
-  copy_checked(blob, from, early);
+  write_checked(blob, source, early, Durability::now);
   fs::rename(early, path);
   sync_directory(path.parent_path());
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "pipeline/oci/frame_stream.hpp"
 #include "pipeline/oci/remote.hpp"
 
 namespace mlpipe {
@@ -23,15 +24,13 @@ class DirectoryRemote : public Remote {
   void get_blob(const RemoteBlob& blob, const std::filesystem::path& to) override;
   void put_blob(const RemoteBlob& blob, const std::filesystem::path& from) override;
 
+  // What a source gives, to its end, whether or not it is there.
+  void put_bytes(const RemoteBlob& blob, const ByteSource& source);
   // Where bytes are; nothing where they are not.
   std::filesystem::path path_of(const Digest& digest) const;
 
  private:
   std::filesystem::path folder_;
 };
-
-// Copies to a file that does not exist yet, and is not there when the bytes are others than those of the
-// digest.
-void copy_checked(const RemoteBlob& blob, const std::filesystem::path& from, const std::filesystem::path& to);
 
 }  // namespace mlpipe

@@ -89,6 +89,18 @@ void add_remote(CLI::App& app, Chosen& chosen) {
   command->callback([url, &chosen] { chosen = done([url] { mlpipe::remote_command(*url); }); });
 }
 
+void add_volume(CLI::App& app, Chosen& chosen) {
+  const auto add = [&](const std::string& name, const std::string& text, void (*run)(const std::string&)) {
+    CLI::App* command = app.add_subcommand(name, text);
+    auto url = std::make_shared<std::string>();
+    command->add_option("url", *url, "dir:///FOLDER")->required();
+    command->callback([url, run, &chosen] { chosen = done([url, run] { run(*url); }); });
+  };
+  add("serve-remote", "wait in a pod that has a volume, for as long as it is used",
+      mlpipe::serve_remote_command);
+  add("pipe-remote", "do with a folder what requests on standard input ask for", mlpipe::pipe_remote_command);
+}
+
 void add_pod(CLI::App& app, Chosen& chosen) {
   struct Request {
     std::string url;
@@ -130,6 +142,7 @@ int main(int count, char** arguments) {
   add_push_image(app, chosen);
   add_resolve(app, chosen);
   add_remote(app, chosen);
+  add_volume(app, chosen);
   add_pod(app, chosen);
   try {
     app.parse(count, arguments);

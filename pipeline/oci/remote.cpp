@@ -8,6 +8,7 @@
 
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/text.hpp"
+#include "pipeline/oci/claim_remote.hpp"
 #include "pipeline/oci/directory_remote.hpp"
 #include "pipeline/oci/oci_remote.hpp"
 #include "pipeline/oci/reference.hpp"
@@ -106,8 +107,11 @@ std::unique_ptr<Remote> open_remote(const std::string& url, const Environment& e
   if (url.starts_with(directory_scheme)) {
     return std::make_unique<DirectoryRemote>(url);
   }
+  if (url.starts_with(claim_scheme)) {
+    return open_claim_remote(url, environment);
+  }
   throw UsageError(fmt::format("'{}' is no remote", printable(url)),
-                   "write oci://HOST/REPOSITORY or s3://BUCKET/PREFIX");
+                   "write oci://HOST/REPOSITORY, s3://BUCKET/PREFIX or pvc://CLAIM/FOLDER");
 }
 
 }  // namespace mlpipe

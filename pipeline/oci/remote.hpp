@@ -71,8 +71,9 @@ class Remote {
   virtual void put_blob(const RemoteBlob& blob, const std::filesystem::path& from) = 0;
 };
 
-// "oci://HOST/REPOSITORY" or "s3://BUCKET/PREFIX"; UsageError for anything else. Logs in by what the
-// environment names: docker's config, or the AWS_* variables.
+// "oci://HOST/REPOSITORY", "s3://BUCKET/PREFIX", "pvc://CLAIM/FOLDER", or "dir:///FOLDER"; UsageError for
+// anything else. Logs in by what the environment names: docker's config, the AWS_* variables, or see
+// claim_remote.hpp.
 std::unique_ptr<Remote> open_remote(const std::string& url, const Environment& environment);
 
 }  // namespace mlpipe

@@ -26,6 +26,10 @@ constexpr Used steps[] = {
     {"what it owns", "create delete", "secrets services"},
 };
 
+constexpr Used volumes[] = {
+    {"a process in the pod that has the volume", "create get", "pods/exec"},
+};
+
 constexpr Used deployments[] = {
     {"a deployment", "create get list watch patch delete", "deployments.apps jobs.batch"},
     {"how far it is", "get list watch", "replicasets.apps pods"},
@@ -79,12 +83,12 @@ Rights rights_of(const Cluster& cluster, const std::string& account, const std::
 
 class Role : public ClusterTest {
  protected:
-  // `role`: "" for both.
+  // `role`: "" for both that the kustomization gives.
   static Rights granted(const Cluster& cluster, const std::string& role) {
     const std::string rights = std::string(MLPIPE_REPOSITORY) + "/k8s/base/rights/";
     cluster.ask({"create", "serviceaccount", "mlpipe"});
-    for (const char* each : {"steps", "deploy"}) {
-      if (role.empty() || role == each) {
+    for (const char* each : {"steps", "deploy", "volume"}) {
+      if (role == each || (role.empty() && std::string_view(each) != "volume")) {
         cluster.ask({"apply", "--filename=" + rights + "role-" + each + ".yaml"});
         cluster.ask({"create", "rolebinding", each, std::string("--role=mlpipe-") + each,
                      "--serviceaccount=" + cluster.name_space() + ":mlpipe"});
@@ -104,6 +108,12 @@ TEST_F(Role, OfDeploymentsIsWhatDeploymentsTake) {
   Rights used;
   add(used, deployments);
   EXPECT_EQ(granted(Cluster("role-deploy"), "deploy"), used);
+}
+
+TEST_F(Role, OfVolumesIsWhatAVolumeTakes) {
+  Rights used;
+  add(used, volumes);
+  EXPECT_EQ(granted(Cluster("role-volume"), "volume"), used);
 }
 
 TEST_F(Role, BothReachNoOtherNamespace) {

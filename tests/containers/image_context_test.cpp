@@ -85,7 +85,8 @@ TEST_P(ImageContext, HasNothingElse) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Images, ImageContext, testing::Values("gateway", "orchestrator", "server", "trainer"),
+INSTANTIATE_TEST_SUITE_P(Images, ImageContext,
+                         testing::Values("agent", "gateway", "orchestrator", "server", "trainer"),
                          [](const auto& name) { return name.param; });
 
 TEST(InstalledImageSources, AreWhatTheDockerfilesCopy) {
@@ -98,7 +99,7 @@ TEST(InstalledImageSources, AreWhatTheDockerfilesCopy) {
   const fs::path sources = prefix.path() / "share/mlpipe/source";
   EXPECT_FALSE(fs::exists(sources / "tests"));
   EXPECT_TRUE(fs::exists(sources / ".dockerignore"));
-  for (const std::string name : {"gateway", "orchestrator", "server", "trainer"}) {
+  for (const std::string name : {"agent", "gateway", "orchestrator", "server", "trainer"}) {
     for (const fs::path& path : copied_by(sources / "containers" / (name + ".Dockerfile"))) {
       EXPECT_TRUE(fs::exists(sources / path)) << path;
       EXPECT_EQ(is_program(sources / path), is_program(MLPIPE_REPOSITORY / path)) << path;

@@ -123,9 +123,9 @@ const std::vector<Wrapper>& wrappers() {
 
 // The system's own headers: C++'s have neither a dot nor a folder.
 bool is_system_header(const std::string& name) {
-  static const std::set<std::string> files = {"dlfcn.h",  "elf.h",    "fcntl.h",   "fnmatch.h",
-                                              "malloc.h", "netdb.h",  "poll.h",    "pthread.h",
-                                              "sched.h",  "signal.h", "strings.h", "unistd.h"};
+  static const std::set<std::string> files = {"dlfcn.h",  "elf.h",     "fcntl.h",   "fnmatch.h", "malloc.h",
+                                              "netdb.h",  "poll.h",    "pthread.h", "dirent.h",  "sched.h",
+                                              "signal.h", "strings.h", "unistd.h"};
   static const std::set<std::string> folders = {"arpa", "linux", "netinet", "sys"};
   const std::size_t slash = name.find('/');
   return slash != std::string::npos ? folders.contains(name.substr(0, slash))

@@ -9,6 +9,7 @@
 #include "pipeline/agent/job.hpp"
 #include "pipeline/base/error.hpp"
 #include "pipeline/oci/job_records.hpp"
+#include "pipeline/oci/pipe_remote.hpp"
 #include "pipeline/oci/pod_job.hpp"
 #include "tests/oci/real_registry.hpp"
 
@@ -40,8 +41,9 @@ bool heeds_no_sigterm(pid_t process) {
 
 // Where the records are.
 struct Place {
+  enum class Kind { registry, folder, pipe };  // the latter: a folder that is reached through another process
   const char* name;
-  bool in_registry;
+  Kind kind;
 };
 void PrintTo(const Place& place, std::ostream* stream) {
   *stream << place.name;
@@ -50,10 +52,10 @@ void PrintTo(const Place& place, std::ostream* stream) {
 class PodJob : public testing::TestWithParam<Place> {
  protected:
   void SetUp() override {
-    if (GetParam().in_registry && !RealRegistry::is_there()) {
+    if (GetParam().kind == Place::Kind::registry && !RealRegistry::is_there()) {
       GTEST_SKIP() << "docker-registry is not there";
     }
-    if (GetParam().in_registry) {
+    if (GetParam().kind == Place::Kind::registry) {
       registry_.emplace();
     }
     fs::create_directories(here() / "work");
@@ -65,7 +67,18 @@ class PodJob : public testing::TestWithParam<Place> {
     return registry_ ? "oci://" + registry_->name() + "/team/results"
                      : "dir://" + (root_.path() / "remote").string();
   }
-  std::unique_ptr<Remote> remote() const { return open_remote(url(), own_environment()); }
+  std::unique_ptr<Remote> remote() const {
+    if (GetParam().kind == Place::Kind::pipe) {
+      return std::make_unique<PipeRemote>("the other process", [this] { return other_process(); });
+    }
+    return open_remote(url(), own_environment());
+  }
+  Command other_process() const {
+    Command command;
+    command.arguments = {registry_program(), "pipe-remote", url()};
+    command.environment = {{"TMPDIR", root_.path()}};
+    return command;
+  }
   fs::path here() const { return root_.path() / "job"; }
   fs::path pod() const { return root_.path() / pod_name_; }
   fs::path side(const std::string& name) const { return root_.path() / name; }
@@ -437,40 +450,10 @@ TEST_P(PodJob, IsToldApartFromOneThatNobodySent) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Places, PodJob, testing::Values(Place{"oci", true}, Place{"dir", false}),
+INSTANTIATE_TEST_SUITE_P(Places, PodJob,
+                         testing::Values(Place{"oci", Place::Kind::registry},
+                                         Place{"dir", Place::Kind::folder}, Place{"pipe", Place::Kind::pipe}),
                          [](const auto& instance) { return std::string(instance.param.name); });
-
-TEST(DirectoryRemote, HoldsEachBytesOnce) {
-  const TemporaryDirectory folder;
-  const auto remote = open_remote("dir://" + folder.path().string(), {});
-  write(folder.path() / "file", "x");
-  const RemoteBlob blob{digest_of("x"), 1};
-  remote->put_blob(blob, folder.path() / "file");
-  const fs::path there = folder.path() / "blobs/sha256" / digest_of("x").hex();
-  const auto written = fs::last_write_time(there);
-  remote->put_blob(blob, folder.path() / "file");
-  EXPECT_EQ(fs::last_write_time(there), written);
-  EXPECT_THROW(remote->put_blob({digest_of("y"), 1}, folder.path() / "file"), Error);
-  EXPECT_EQ(std::distance(fs::directory_iterator(there.parent_path()), fs::directory_iterator()), 1);
-
-  EXPECT_TRUE(remote->keys(10).keys.empty());
-  EXPECT_FALSE(remote->get_record("result-1").has_value());
-  for (const int number : {1, 2, 3}) {
-    remote->put_record(result_record(digest_of(std::to_string(number))), {"rows", {blob}});
-  }
-  remote->put_record("job-1", {"other", {}});
-  EXPECT_EQ(remote->keys(10).keys.size(), 3U);
-  EXPECT_TRUE(remote->keys(3).complete);
-  EXPECT_FALSE(remote->keys(2).complete);
-  EXPECT_EQ(remote->get_record("job-1")->rows, "other");
-  for (const char* name : {"", "../x", "a/b", "A", "-a", "1"}) {
-    EXPECT_THROW(remote->put_record(name, {}), Error) << name;
-    EXPECT_THROW(remote->get_record(name), Error) << name;
-  }
-  for (const char* url : {"dir://", "dir://relative", "dir:///a/../b"}) {
-    EXPECT_THROW(open_remote(url, {}), UsageError) << url;
-  }
-}
 
 }  // namespace
 }  // namespace mlpipe
