@@ -1,6 +1,5 @@
 #include "pipeline/oci/file_listing.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -10,7 +9,6 @@
 #include <cerrno>
 #include <functional>
 #include <map>
-#include <memory>
 
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/text.hpp"
@@ -68,21 +66,9 @@ std::string target_of(int folder, const std::string& name) {
 }
 
 std::vector<std::string> names_in(int folder) {
-  FileDescriptor again(::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  struct Close {
-    void operator()(DIR* stream) const { ::closedir(stream); }
-  };
-  const std::unique_ptr<DIR, Close> stream(again ? ::fdopendir(again.get()) : nullptr);
-  if (!stream) {
-    throw_errno("reading a folder");
-  }
-  again.release();  // it is the stream's now
   std::vector<std::string> names;
-  while (const dirent* entry = ::readdir(stream.get())) {
-    const std::string name = static_cast<const char*>(entry->d_name);
-    if (name != "." && name != "..") {
-      names.push_back(name);
-    }
+  for (const fs::directory_entry& entry : fs::directory_iterator(by_descriptor(folder))) {
+    names.push_back(entry.path().filename());
   }
   std::sort(names.begin(), names.end());
   return names;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -75,10 +76,16 @@ void FrameStream::write(const nlohmann::json& header) {
 }
 
 void FrameStream::write_bytes(std::string_view bytes) {
-  try {
-    write_all(out_, bytes, "the other end");
-  } catch (const Error& error) {
-    throw Unavailable(error.what());
+  while (!bytes.empty()) {
+    // To a socket whose other end has gone without a signal.
+    ssize_t count = ::send(out_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (count < 0 && errno == ENOTSOCK) {
+      count = ::write(out_, bytes.data(), bytes.size());
+    }
+    if (count < 0 && errno != EINTR) {
+      throw Unavailable("the other end has gone");
+    }
+    bytes.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
   }
 }
 

@@ -1,4 +1,6 @@
 // Remotes that are folders: of this process, of another one, of a volume in a cluster.
+#include <csignal>
+
 #include "pipeline/base/error.hpp"
 #include "pipeline/oci/claim_remote.hpp"
 #include "pipeline/oci/http.hpp"
@@ -80,6 +82,23 @@ TEST_F(PipeTest, BeginsAnewWhenItsOtherEndHasGone) {
   EXPECT_THROW(remote.get_record("job-1"), Unavailable);            // what is started then does not answer
   EXPECT_EQ(remote.get_record("job-1")->rows, "rows");
   EXPECT_EQ(starts, 3);
+}
+
+TEST_F(PipeTest, SurvivesAnEndThatIsKilledBetweenTwoRequests) {
+  const fs::path pid = other_.path() / "pid";
+  PipeRemote remote("it", [&] {
+    Command command = other_end(registry_program());
+    const std::vector<std::string> shell = {"/bin/sh", "-c", "echo $$ > " + pid.string() + "; exec \"$@\"",
+                                            "sh"};
+    command.arguments.insert(command.arguments.begin(), shell.begin(), shell.end());
+    return command;
+  });
+  remote.put_record("job-1", {"rows", {}});
+  const pid_t other = std::stoi(read_file(pid));
+  ::kill(other, SIGKILL);
+  wait_until("it has gone", [&] { return !process_runs(other); });
+  EXPECT_THROW(remote.put_record("job-2", {"rows", {}}), Unavailable);
+  EXPECT_EQ(remote.get_record("job-1")->rows, "rows");
 }
 
 TEST(ClaimRemote, IsNamedByItsUrl) {
