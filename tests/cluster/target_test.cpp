@@ -6,6 +6,7 @@
 #include "pipeline/deploy/kubernetes_target.hpp"
 #include "pipeline/deploy/rollout.hpp"
 #include "pipeline/spec/expression.hpp"
+#include "tests/cluster/definitions.hpp"
 #include "tests/cluster/packed_image.hpp"
 #include "tests/functional/serving.hpp"
 #include "tests/functional/tiny_model.hpp"
@@ -352,6 +353,82 @@ TEST_F(OnCluster, EveryWayInIsTakenByTheCluster) {
   roll(release("1", "red"), std::nullopt);  // what is not wanted any more goes
   EXPECT_TRUE(has_not(everything().dump(), "Ingress"));
   EXPECT_TRUE(has_not(everything().dump(), "HorizontalPodAutoscaler"));
+}
+
+// Both Services and the weights are there while it lasts, and afterwards all goes to the Deployment's pods.
+TEST_F(OnCluster, AnHttpRouteSharesRequestsOutByItsWeights) {
+  const CustomDefinitions definitions(cluster());
+  serving_.exposure.gateway = "public";
+  serving_.exposure.gateway_host = "tiny.example";
+  const auto weights = [this] {
+    std::vector<int> found;
+    for (const Json& backend :
+         cluster().get({"httproute", "tiny-prod"}).at("spec").at("rules").at(0).at("backendRefs")) {
+      found.push_back(backend.at("weight").get<int>());
+    }
+    return found;
+  };
+  roll(release("1", "red"), std::nullopt);
+  EXPECT_EQ(weights(), (std::vector<int>{10000, 0}));
+  const auto rolling = target();
+  rolling->bring_up(release("2", "green"));
+  rolling->weigh(release("2", "green"), release("1", "red"), 10);
+  EXPECT_EQ(weights(),
+            (std::vector<int>{7000, 3000}));  // 30 % to all three pods, of which one is the candidate's
+  rolling->shift(release("2", "green"));
+  rolling->settle(release("2", "green"));
+  EXPECT_EQ(weights(), (std::vector<int>{10000, 0}));
+  EXPECT_EQ(target()->observe().address, "http://tiny.example");
+  target()->stop();
+  EXPECT_TRUE(has(cluster().run({"get", "httproutes"}).error, "No resources found"));
+}
+
+TEST_F(OnCluster, WithoutAGpuToSpareTheOldServerWouldEndFirstAndThatIsSaid) {
+  serving_.resources.gpu = 1;
+  serving_.deadline = 2s;
+  const Rollout rollout = try_to_roll(release("1", "red"), std::nullopt);
+  EXPECT_EQ(rollout.phase(), Phase::aborted);
+  ASSERT_FALSE(said_.empty());
+  EXPECT_TRUE(has(said_.front(), "the cluster has no GPU to spare, so the old server ends before"));
+  EXPECT_EQ(everything(), Json::array());
+}
+
+// nginx finds what it answers in the model's folder.
+constexpr const char* foreign_server = R"nginx(pid /tmp/foreign.pid;
+events {{}}
+http {{
+  access_log off;
+  default_type application/json;
+  client_body_temp_path /tmp/body; proxy_temp_path /tmp/proxy;
+  fastcgi_temp_path /tmp/fastcgi; uwsgi_temp_path /tmp/uwsgi; scgi_temp_path /tmp/scgi;
+  server {{
+    listen 9000;
+    location /v2/health/ {{ return 200; }}
+    location = /predict {{ return 200 '{{"prediction":"{0}"}}'; }}
+    location = /v2/models/tiny/infer {{
+      return 200 '{{"model_name":"tiny","outputs":[{{"name":"color","datatype":"BYTES","shape":[1],"data":["{0}"]}}]}}';
+    }}
+  }}
+}}
+)nginx";
+
+TEST_F(OnCluster, AServerThatIsNotMlpipesIsProbedAndRollsToo) {
+  Environment with_sbin = own_environment();
+  with_sbin["PATH"] += ":/usr/sbin";
+  const std::string nginx = find_program("nginx", with_sbin);
+  serving_.server = {"", push_packed(image()->registry, "nginx", {{nginx}, {}, {}})};
+  serving_.command = {"nginx", "-e", "stderr", "-c", "/model/server.conf", "-g", "daemon off;"};
+  serving_.container_port = 9000;
+  for (const char* color : {"red", "green"}) {
+    write_file_atomically(release("", color).directory / "server.conf", fmt::format(foreign_server, color));
+  }
+  roll(release("1", "red"), std::nullopt);
+  RestlessClient client(url());
+  client.wait_for_answers(20);
+  roll(release("2", "green"), release("1", "red"), canary("p99 > 100 * current.p99", 20));
+  client.wait_for_answers(20);
+  client.stop();
+  EXPECT_EQ(client.answers().size(), 2U);
 }
 
 }  // namespace
