@@ -21,6 +21,9 @@ PodLogs::PodLogs(Api& api, StepLog& log, std::string name_space, std::function<b
     : api_(api), log_(log), name_space_(std::move(name_space)), runs_(std::move(runs)) {}
 
 void PodLogs::follow(const std::string& pod, bool progress) {
+  if (!open_) {
+    open_ = std::make_shared<int>(0);
+  }
   if (std::none_of(pods_.begin(), pods_.end(), [](const auto& one) { return one.second.stream != 0; })) {
     log_.begin_pod();
   }

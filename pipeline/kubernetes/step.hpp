@@ -54,16 +54,29 @@ class Step {
     deleting,    // the Job, for it has failed
     ended,
   };
-  enum class Prepared { sent, made, passed_over };
+  // What came of the beginning.
+  struct Prepared {
+    enum class State {
+      sent,
+      made,         // it was carried out before, and that counts
+      passed_over,  // it was carried out before, and does not count
+    };
+    State state = State::sent;
+    std::string image;
+    std::string agent;
+  };
 
   void look();
   void choose();
   void prepare();
-  void take_prepared(Prepared prepared, const std::string& image, const std::string& agent);
+  void take_prepared(const Prepared& prepared);
   void create();
   void take_created(const ApiAnswer& answer);
+  void take_up();
+  std::string not_ours() const;
   void begin_to_watch();
   void create_belongings();
+  void look_later();
   void watch();
   void look_at_pods();
   void look_at_endings(const SeenJob* job);
@@ -72,6 +85,7 @@ class Step {
   void take_collected(Made made);
   void read_control();
   void cancel();
+  void finish_cancelled();
   void delete_job(std::function<void()> then);
   void fail(const std::string& reason);
   void fail(const Error& error);
@@ -82,10 +96,9 @@ class Step {
   // Calls that its end makes void.
   void call(ApiCall call, std::function<void(const ApiAnswer&)> done);
   void after(std::chrono::milliseconds time, void (Step::*act)());
-  template <typename Value>
-  void transfer(std::function<Value(Remote&)> work, std::function<void(Value)> done);
+  void transfer(Transfers::Work work, std::function<void()> done);
   std::string job_path() const;
-  Environment variables() const;
+  std::function<Environment()> variables() const;
 
   StepServices& services_;
   std::filesystem::path directory_;
@@ -100,7 +113,8 @@ class Step {
   std::size_t number_ = 0;
   NamespaceView* view_ = nullptr;
   std::shared_ptr<NamespaceView::Listener> listener_;
-  std::shared_ptr<int> alive_ = std::make_shared<int>(0);
+  std::shared_ptr<int> known_ = std::make_shared<int>(0);  // until the end
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // until a Job that is deleted makes calls void
 
   State state_ = State::listing;
   bool cancelled_ = false;
@@ -108,6 +122,7 @@ class Step {
   bool was_there_ = false;    // the Job has been seen
   bool ever_ran_ = false;     // a pod's job has
   bool asked_early_ = false;  // what a pod made was asked for before its Job had ended, and was not there
+  std::chrono::steady_clock::time_point watched_since_;
   std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
   std::optional<Waiting> waiting_;    // that was told last
   std::set<std::string> told_;        // reasons

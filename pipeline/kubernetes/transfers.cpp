@@ -52,7 +52,7 @@ Transfers::~Transfers() {
   }
 }
 
-void Transfers::add(Environment variables, Work work, Done done) {
+void Transfers::add(std::function<Environment()> variables, Work work, Done done) {
   {
     const std::lock_guard lock(mutex_);
     orders_.push_back({std::move(variables), std::move(work), std::move(done)});
@@ -80,10 +80,11 @@ void Transfers::run() {
     }
     std::exception_ptr fault;
     try {
-      std::unique_ptr<Remote>& remote = remotes[order.variables];
+      const Environment variables = order.variables();
+      std::unique_ptr<Remote>& remote = remotes[variables];
       if (!remote) {
         Environment environment = own_environment();
-        for (const auto& [name, value] : order.variables) {
+        for (const auto& [name, value] : variables) {
           environment[name] = value;
         }
         remote = open_remote(url_, environment);

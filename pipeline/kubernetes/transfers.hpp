@@ -40,20 +40,19 @@ class Transfers {
   // Hears how it went: nothing, or what was thrown.
   using Done = std::function<void(std::exception_ptr)>;
 
-  // Of a remote that pods mount, `environment` says where it is found.
   Transfers(Loop& loop, std::string url);
   // Waits for what is under way; what has not begun is dropped.
   ~Transfers();
   Transfers(const Transfers&) = delete;
   Transfers& operator=(const Transfers&) = delete;
 
-  // Does it in a thread of its own; `done` is called on the loop's. `variables` say where a remote is that is
-  // a part of the cluster.
-  void add(Environment variables, Work work, Done done);
+  // Does it in another thread, where `variables` is asked first for what else of the environment says where
+  // the remote is; `done` is called on the loop's.
+  void add(std::function<Environment()> variables, Work work, Done done);
 
  private:
   struct Order {
-    Environment variables;
+    std::function<Environment()> variables;
     Work work;
     Done done;
   };
