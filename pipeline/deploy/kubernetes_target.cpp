@@ -6,7 +6,6 @@
 #include <set>
 
 #include "pipeline/base/called_program.hpp"
-#include "pipeline/base/crash_point.hpp"
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/scalar.hpp"
 #include "pipeline/base/text.hpp"
