@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 
 #include "tests/cluster/packed_image.hpp"
@@ -29,6 +30,9 @@ int main() {
                         {"agent", push_packed(registry, "agent", packed_agent())},
                         {"jobs", push_packed(registry, "jobs", packed_jobs())},
                         {"server", push_packed(registry, "server", packed_server())}};
+    // Its end is that of its input: a Ctrl-C reaches whoever started it too.
+    std::signal(SIGINT, SIG_IGN);
+    std::signal(SIGTERM, SIG_IGN);
     fmt::print("{}\n", place.dump());
     std::fflush(stdout);
     char byte = 0;

@@ -10,7 +10,6 @@
 namespace mlpipe {
 namespace {
 
-constexpr std::string_view mask = "***";
 constexpr std::size_t shortest_line = 4;  // of a secret of several lines that is hidden by itself
 
 void try_to_write(int to, std::string_view text) {
@@ -24,24 +23,18 @@ void try_to_write(int to, std::string_view text) {
 
 void LogWriter::echo_to(int stream, const std::vector<std::string>& secrets) {
   stream_ = stream;
+  std::vector<std::string> hidden = secrets;
   for (const std::string& secret : secrets) {
-    hidden_.push_back(secret);
     // What is written are lines, so one secret of several lines is several.
     const std::vector<std::string> lines = split(secret, '\n');
-    std::copy_if(lines.begin(), lines.end(), std::back_inserter(hidden_),
+    std::copy_if(lines.begin(), lines.end(), std::back_inserter(hidden),
                  [](const std::string& line) { return line.size() >= shortest_line; });
   }
-  std::erase(hidden_, "");
-  std::sort(hidden_.begin(), hidden_.end(),
-            [](const std::string& a, const std::string& b) { return a.size() > b.size(); });
+  hidden_ = Mask(std::move(hidden));
 }
 
 void LogWriter::write(std::string text) const {
-  for (const std::string& secret : hidden_) {
-    for (std::size_t at = 0; (at = text.find(secret, at)) != std::string::npos; at += mask.size()) {
-      text.replace(at, secret.size(), mask);
-    }
-  }
+  text = hidden_.masked(std::move(text));
   try_to_write(log_, text);
   if (echoes()) {
     bool begins_line = true;

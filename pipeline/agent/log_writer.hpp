@@ -4,6 +4,8 @@
 #include <string_view>
 #include <vector>
 
+#include "pipeline/base/mask.hpp"
+
 namespace mlpipe {
 
 // Begins a line on standard output of an agent in a pod that is no line of the log but one of progress.
@@ -26,7 +28,7 @@ class LogWriter {
  private:
   int log_;
   int stream_ = -1;
-  std::vector<std::string> hidden_;  // the longest first
+  Mask hidden_;
 };
 
 }  // namespace mlpipe

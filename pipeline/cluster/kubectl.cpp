@@ -76,6 +76,16 @@ bool may_be_skew(std::string_view words) {
                      [words](std::string_view form) { return words.find(form) != std::string_view::npos; });
 }
 
+// With --request-timeout kubectl does not find the cluster of the pod that it is in: its settings are not the
+// defaults any more then, and it takes them for those of a cluster at localhost.
+std::vector<std::string> version_request(const Environment& environment) {
+  std::vector<std::string> arguments = {"version", "-o", "json"};
+  if (value_of(environment, "KUBERNETES_SERVICE_HOST").empty()) {
+    arguments.emplace_back("--request-timeout=10s");
+  }
+  return arguments;
+}
+
 }  // namespace
 
 Kubectl Kubectl::find(const std::string& context, const Environment& environment) {
@@ -131,7 +141,7 @@ std::string Kubectl::default_namespace() const {
 }
 
 void Kubectl::require_answer() const {
-  const Captured asked = run({"version", "-o", "json", "--request-timeout=10s"});
+  const Captured asked = run(version_request(environment_));
   if (!versions_in(asked.output)) {
     throw failure("asking the cluster", asked);
   }
@@ -141,7 +151,7 @@ Error Kubectl::failure(std::string_view doing, const Captured& captured) const {
   const std::string said = trim(captured.error).empty() ? describe(captured.ending) : captured.error;
   const Error error = cluster_failure(doing, said);
   if (may_be_skew(said)) {
-    const auto versions = versions_in(run({"version", "-o", "json", "--request-timeout=10s"}).output);
+    const auto versions = versions_in(run(version_request(environment_)).output);
     if (versions && versions->apart > 1) {
       return Error(fmt::format("{} (kubectl is {}, the cluster {})", error.what(),
                                printable(versions->client), printable(versions->server)),

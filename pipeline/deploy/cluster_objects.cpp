@@ -3,16 +3,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "pipeline/base/crash_point.hpp"
 #include "pipeline/base/text.hpp"
+#include "pipeline/cluster/cluster_failure.hpp"
 #include "pipeline/deploy/kubernetes_manifests.hpp"
 
 namespace mlpipe {
 namespace {
 
+using namespace std::chrono_literals;
 using Json = nlohmann::json;
 
+constexpr auto outage_patience = 60s;
+constexpr auto outage_interval = 1s;
 constexpr const char* removal_patience = "--timeout=120s";  // more than the grace of a server
 
 std::string list_of(const Json& manifests) {
@@ -56,11 +62,24 @@ std::vector<std::string> ClusterObjects::in_namespace(std::vector<std::string> a
   return arguments;
 }
 
+// An API server that is replaced or started again is away for half a minute.
+Captured ClusterObjects::call_patiently(std::vector<std::string> arguments, const std::string& input) const {
+  const auto give_up = std::chrono::steady_clock::now() + outage_patience;
+  while (true) {
+    Captured captured = kubectl_.run(in_namespace(arguments), input);
+    if (captured.ending.succeeded() || !says_unreachable(captured.error) ||
+        std::chrono::steady_clock::now() > give_up) {
+      return captured;
+    }
+    std::this_thread::sleep_for(outage_interval);
+  }
+}
+
 void ClusterObjects::apply(const Json& manifests, const std::string& doing) const {
   crash_point("apply to a cluster");
-  const Captured applied = kubectl_.run(
-      in_namespace({"apply", "--server-side", fmt::format("--field-manager={}", field_manager), "-f", "-"}),
-      list_of(manifests));
+  const Captured applied =
+      call_patiently({"apply", "--server-side", fmt::format("--field-manager={}", field_manager), "-f", "-"},
+                     list_of(manifests));
   if (!applied.ending.succeeded()) {
     throw kubectl_.failure(doing, applied);
   }
@@ -68,10 +87,9 @@ void ClusterObjects::apply(const Json& manifests, const std::string& doing) cons
 }
 
 void ClusterObjects::try_out(const Json& manifests, const std::string& doing) const {
-  const Captured tried =
-      kubectl_.run(in_namespace({"apply", "--server-side", "--dry-run=server",
-                                 fmt::format("--field-manager={}", field_manager), "-f", "-"}),
-                   list_of(manifests));
+  const Captured tried = call_patiently({"apply", "--server-side", "--dry-run=server",
+                                         fmt::format("--field-manager={}", field_manager), "-f", "-"},
+                                        list_of(manifests));
   if (!tried.ending.succeeded()) {
     throw kubectl_.failure(doing, tried);
   }
@@ -112,10 +130,10 @@ void ClusterObjects::remove(const Json& manifests, bool wait) const {
     return;
   }
   crash_point("remove from a cluster");
-  const Captured removed = kubectl_.run(
-      in_namespace({"delete", "--ignore-not-found", wait ? "--cascade=foreground" : "--cascade=background",
-                    wait ? "--wait=true" : "--wait=false", removal_patience, "-f", "-"}),
-      list_of(manifests));
+  const Captured removed =
+      call_patiently({"delete", "--ignore-not-found", wait ? "--cascade=foreground" : "--cascade=background",
+                      wait ? "--wait=true" : "--wait=false", removal_patience, "-f", "-"},
+                     list_of(manifests));
   if (!removed.ending.succeeded()) {
     throw kubectl_.failure(fmt::format("removing what {} does not need any more", name_), removed);
   }
@@ -124,9 +142,9 @@ void ClusterObjects::remove(const Json& manifests, bool wait) const {
 
 void ClusterObjects::remove_all(const std::set<std::string>& kinds) const {
   crash_point("remove from a cluster");
-  const Captured removed = kubectl_.run(in_namespace(
+  const Captured removed = call_patiently(
       {"delete", join(std::vector<std::string>(kinds.begin(), kinds.end()), ","), "--selector", selector(),
-       "--ignore-not-found", "--cascade=foreground", "--wait=true", removal_patience}));
+       "--ignore-not-found", "--cascade=foreground", "--wait=true", removal_patience});
   if (!removed.ending.succeeded()) {
     throw kubectl_.failure(fmt::format("removing {}", name_), removed);
   }

@@ -10,7 +10,8 @@
 namespace mlpipe {
 
 // The objects of one deployment in a cluster, which its labels tell from all others. Lists of manifests are
-// JSON arrays. Every call is one kubectl; failures are Errors in the words of Kubectl::failure().
+// JSON arrays. Every call is one kubectl; failures are Errors in the words of Kubectl::failure(). What
+// changes the cluster waits for an API server that is away for a while.
 class ClusterObjects {
  public:
   // `kubectl` must outlive it.
@@ -44,6 +45,8 @@ class ClusterObjects {
   void require_own(const nlohmann::json& live) const;
 
  private:
+  Captured call_patiently(std::vector<std::string> arguments, const std::string& input = "") const;
+
   const Kubectl& kubectl_;
   std::string name_space_;
   std::string name_;

@@ -5,9 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <thread>
 
-#include "pipeline/base/crash_point.hpp"
 #include "pipeline/base/text.hpp"
+#include "pipeline/cluster/cluster_failure.hpp"
 #include "pipeline/deploy/probe.hpp"
 
 namespace mlpipe {
@@ -18,7 +19,8 @@ using Json = nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto answer_patience = 10s;
-constexpr auto probe_patience = 65s;       // more than a server takes to turn one down
+constexpr auto probe_patience = 65s;  // more than a server takes to turn one down
+constexpr auto outage_patience = 60s;
 constexpr auto look_interval = 1s;         // between two looks at what servers have counted
 constexpr std::chrono::seconds slack{10};  // clocks and the cluster take their time
 constexpr double nearly_exact = 1;         // percent
@@ -26,6 +28,12 @@ constexpr const char* candidate_track = "candidate";
 constexpr const char* stable_track = "stable";
 constexpr int server_error = 500;
 constexpr int client_error = 400;
+
+// What `kubectl proxy` answers by itself while it reaches nobody.
+bool is_outage(const std::optional<HttpReply>& answer) {
+  constexpr int bad_gateway = 502;
+  return !answer || answer->status >= bad_gateway;
+}
 
 std::vector<PodState> ready_ones(const std::vector<PodState>& pods, const char* track) {
   std::vector<PodState> ready;
@@ -61,11 +69,16 @@ std::vector<PodState> KubernetesCanary::pods() {
   const std::string path =
       fmt::format("/api/v1/namespaces/{}/pods?labelSelector={}%3D{}%2C{}%3Dserver", objects_.name_space(),
                   cluster_label::instance, serving_.name(), cluster_label::component);
-  const auto answer = proxy().get(path, answer_patience);
+  const auto give_up = Clock::now() + outage_patience;
+  auto answer = proxy().get(path, answer_patience);
+  while (is_outage(answer) && Clock::now() < give_up) {
+    std::this_thread::sleep_for(look_interval);
+    answer = proxy().get(path, answer_patience);
+  }
   const Json json = answer ? Json::parse(answer->body, nullptr, false) : Json();
   if (!answer || answer->status != 200 || !json.is_object() || !json.contains("items")) {
-    throw Error(fmt::format("the cluster does not say which servers run{}",
-                            json.is_object() ? ": " + printable(json.value("message", "")) : ""));
+    throw cluster_failure("asking which servers run",
+                          json.is_object() ? json.value("message", "") : "the API server does not answer");
   }
   return states_of_pods(json["items"].get<std::vector<Json>>());
 }

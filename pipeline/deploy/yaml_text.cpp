@@ -33,7 +33,13 @@ void append_yaml(std::string& out, const Value& value, std::size_t depth) {
   }
   for (const Value& item : value) {
     out += margin + "-";
-    append_value(item);
+    if (item.is_object() && !item.empty()) {
+      std::string nested;
+      append_yaml(nested, item, depth + 1);
+      out += " " + nested.substr(margin.size() + 2);  // the first key beside the dash
+    } else {
+      append_value(item);
+    }
   }
 }
 

@@ -101,10 +101,11 @@ void require_cluster(const Spec& spec, const Plan& plan, const Environment& envi
     return may_run(planned) && planned.step->runs_on == RunsOn::kubernetes;
   };
   const auto first = std::find_if(plan.steps().begin(), plan.steps().end(), is_in_cluster);
-  if (first == plan.steps().end()) {
+  const bool deploys_there = spec.deploy && spec.deploy->target == "kubernetes" && plan.anything_to_run();
+  if (first == plan.steps().end() && !deploys_there) {
     return;
   }
-  if (cluster_registry(spec).empty()) {
+  if (first != plan.steps().end() && cluster_registry(spec).empty()) {
     throw_if_any(
         {{first->step->mark,
           fmt::format("'{}' runs on Kubernetes, and no registry is named that its images come from",

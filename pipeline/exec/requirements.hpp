@@ -23,9 +23,9 @@ std::optional<ContainerHost> require_container_host(const Spec& spec, const Plan
                                                     const Environment& environment,
                                                     const std::string& shown_file);
 
-// Looks whether the cluster answers that steps which the plan will or may run in one need, and whether their
-// images can get there; asks nobody when there are no such steps. Throws Error, SpecError for images that
-// could be pushed nowhere.
+// Looks whether the cluster answers that steps which the plan will or may run in one need, or the deployment
+// of a run in which any runs, and whether images can get there; asks nobody when nothing needs one. Throws
+// Error, SpecError for images that could be pushed nowhere.
 void require_cluster(const Spec& spec, const Plan& plan, const Environment& environment,
                      const std::string& shown_file);
 

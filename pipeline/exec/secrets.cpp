@@ -3,38 +3,27 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <vector>
 
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/file.hpp"
+#include "pipeline/base/mask.hpp"
 
 namespace mlpipe {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view mask = "***";
 constexpr std::uint64_t largest_secret = 1U << 20U;
 constexpr std::size_t piece = std::size_t{1} << 20U;
 
-void replace_all(std::string& text, const std::string& value) {
-  for (std::size_t at = 0; !value.empty() && (at = text.find(value, at)) != std::string::npos;
-       at += mask.size()) {
-    text.replace(at, value.size(), mask);
-  }
-}
-
-// The longest first: one value may hold another.
-std::vector<std::string> values_of(const std::map<std::string, std::string>& named) {
+Mask mask_of(const std::map<std::string, std::string>& named) {
   std::vector<std::string> values;
   for (const auto& [name, value] : named) {
     values.push_back(value);
   }
-  std::sort(values.begin(), values.end(),
-            [](const std::string& a, const std::string& b) { return a.size() > b.size(); });
-  return values;
+  return Mask(std::move(values));
 }
 
 }  // namespace
@@ -51,10 +40,7 @@ Environment Secrets::variables_of(const Step& step) const {
 }
 
 std::string Secrets::masked(std::string text) const {
-  for (const std::string& value : values_of(values_)) {
-    replace_all(text, value);
-  }
-  return text;
+  return mask_of(values_).masked(std::move(text));
 }
 
 std::optional<std::string> find_secret(const std::string& name, const Environment& environment) {
@@ -73,8 +59,8 @@ std::optional<std::string> find_secret(const std::string& name, const Environmen
 }
 
 void mask_file(const fs::path& file, const Environment& secret_variables) {
-  const std::vector<std::string> values = values_of(secret_variables);
-  const std::size_t longest = values.empty() ? 0 : values.front().size();
+  const Mask mask = mask_of(secret_variables);
+  const std::size_t longest = mask.longest();
   if (longest == 0) {
     return;
   }
@@ -92,9 +78,7 @@ void mask_file(const fs::path& file, const Environment& secret_variables) {
       }
       text.resize(held + static_cast<std::size_t>(count));
       at_end = count == 0;
-      for (const std::string& value : values) {
-        replace_all(text, value);
-      }
+      text = mask.masked(std::move(text));
       // A value may begin at the end of this piece.
       const std::size_t done =
           at_end || text.size() < longest ? (at_end ? text.size() : 0) : text.size() - longest + 1;

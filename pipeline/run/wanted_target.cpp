@@ -7,6 +7,7 @@
 #include "pipeline/deploy/container_target.hpp"
 #include "pipeline/deploy/kubernetes_target.hpp"
 #include "pipeline/deploy/local_target.hpp"
+#include "pipeline/exec/requirements.hpp"
 #include "pipeline/store/blobs.hpp"
 
 namespace mlpipe {
@@ -54,27 +55,19 @@ std::unique_ptr<Target> container_target(const DeploySpec& deploy, const Plan& p
                                            store / "deployments" / deploy.alias, std::move(serving));
 }
 
-// The repository for images: its own, or the one that results travel through.
-std::string registry_of(const Spec& spec) {
-  constexpr std::string_view scheme = "oci://";
-  if (!spec.cluster.registry.empty()) {
-    return spec.cluster.registry;
-  }
-  if (spec.remote && spec.remote->url.starts_with(scheme)) {
-    return spec.remote->url.substr(scheme.size());
-  }
-  throw UsageError("a cluster pulls the server's image from a registry, and the pipeline names none",
-                   "add `kubernetes: { registry: HOST/REPOSITORY }`");
-}
-
 std::unique_ptr<Target> kubernetes_target(const Spec& spec, const Plan& plan, const Programs& programs,
                                           const fs::path& store) {
   const DeploySpec& deploy = *spec.deploy;
   KubernetesServing serving;
+  serving.registry = cluster_registry(spec);
+  if (serving.registry.empty()) {
+    throw UsageError(
+        "a cluster pulls the server's image from a registry, and the pipeline names none",
+        "add `kubernetes: { registry: HOST/REPOSITORY }`; with `remote: oci://…` that one is taken");
+  }
   serving.pipeline = spec.name;
   serving.alias = deploy.alias;
   serving.context = spec.cluster.context;
-  serving.registry = registry_of(spec);
   serving.server = image_of(plan, deploy.image, store);
   serving.replicas = deploy.replicas;
   serving.most_replicas = deploy.most_replicas;

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "pipeline/container/engine.hpp"
+#include "tests/cluster/overlay.hpp"
 #include "tests/cluster/packed_image.hpp"
 #include "tests/functional/serving.hpp"
 
@@ -46,12 +47,7 @@ class ClusterExample : public ClusterImageTest {
              fs::copy_options::recursive | fs::copy_options::overwrite_existing);
     fs::remove_all(project_->folder() / ".mlpipe");
     // As the shipped account, whose rights are exactly those that are shipped.
-    const fs::path rights = fs::path(MLPIPE_REPOSITORY) / "k8s/base/rights";
-    const TemporaryDirectory overlay;
-    write_file_atomically(overlay.path() / "kustomization.yaml",
-                          fmt::format("namespace: {}\nresources: ['{}']\n", cluster_->name_space(),
-                                      fs::relative(rights, fs::canonical(overlay.path())).string()));
-    cluster_->ask({"apply", "--kustomize=" + overlay.path().string()});
+    cluster_->ask({"apply", Overlay({"base/rights"}, cluster_->name_space()).argument()});
     project_->environment = registry_->environment();
     project_->environment["KUBECONFIG"] = cluster_->kubeconfig_of("mlpipe");
     const std::string pods = registry_->for_pods();

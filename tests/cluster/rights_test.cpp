@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "tests/cluster/cluster.hpp"
+#include "tests/cluster/overlay.hpp"
 
 namespace mlpipe {
 namespace {
@@ -32,7 +33,7 @@ constexpr Used volumes[] = {
 
 constexpr Used deployments[] = {
     {"a deployment", "create get list watch patch delete", "deployments.apps jobs.batch"},
-    {"how far it is", "get list watch", "replicasets.apps pods"},
+    {"how far it is", "get list watch", "pods"},
     {"what servers said last", "get", "pods/log"},
     {"probes, and counts of a canary", "get create", "pods/proxy"},
     {"what belongs to it, and that it is gone", "create get list watch patch delete",
@@ -125,13 +126,7 @@ TEST_F(Role, BothReachNoOtherNamespace) {
 
 TEST_F(Role, IsGivenToTheAccountOfTheKustomization) {
   const Cluster cluster("role-account");
-  const TemporaryDirectory folder;
-  namespace fs = std::filesystem;
-  const fs::path shipped = fs::path(MLPIPE_REPOSITORY) / "k8s/base/rights";
-  write_file_atomically(folder.path() / "kustomization.yaml",
-                        fmt::format("namespace: {}\nresources: ['{}']\n", cluster.name_space(),
-                                    fs::relative(shipped, fs::canonical(folder.path())).string()));
-  cluster.ask({"apply", "--kustomize=" + folder.path().string()});
+  cluster.ask({"apply", Overlay({"base/rights"}, cluster.name_space()).argument()});
   Rights used;
   add(used, steps);
   add(used, deployments);

@@ -4,28 +4,12 @@
 #include "pipeline/oci/model_image.hpp"
 #include "pipeline/oci/reference.hpp"
 #include "tests/cluster/definitions.hpp"
+#include "tests/cluster/overlay.hpp"
 #include "tests/cluster/packed_image.hpp"
 #include "tests/functional/tiny_model.hpp"
 
 namespace mlpipe {
 namespace {
-
-namespace fs = std::filesystem;
-
-// An overlay of the test's own over one that is shipped, as k8s/README.md has its readers write them.
-class Overlay {
- public:
-  Overlay(const std::string& shipped, const std::string& name_space, const std::string& more = "") {
-    const fs::path base = fs::path(MLPIPE_REPOSITORY) / "k8s" / shipped;
-    write_file_atomically(folder_.path() / "kustomization.yaml",
-                          fmt::format("namespace: {}\nresources: ['{}']\n{}", name_space,
-                                      fs::relative(base, fs::canonical(folder_.path())).string(), more));
-  }
-  std::string argument() const { return "--kustomize=" + folder_.path().string(); }
-
- private:
-  TemporaryDirectory folder_;
-};
 
 class ShippedOverlay : public ClusterTest, public testing::WithParamInterface<std::string> {};
 
@@ -34,7 +18,7 @@ TEST_P(ShippedOverlay, IsAcceptedByTheApiServer) {
   const CustomDefinitions definitions(cluster);
   // What Pod Security would refuse, it says of Deployments and Jobs only as a warning.
   cluster.ask({"label", "namespace", cluster.name_space(), "pod-security.kubernetes.io/warn=restricted"});
-  const Overlay overlay("overlays/" + GetParam(), cluster.name_space());
+  const Overlay overlay({"overlays/" + GetParam()}, cluster.name_space());
   for (const char* side : {"--server-side=true", "--server-side=false"}) {
     const Captured applied =
         cluster.run({"apply", side, "--dry-run=server", "--validate=strict", overlay.argument()});
@@ -70,7 +54,7 @@ class ServedByKubectl : public ClusterImageTest {
   }
 
   static void roll_out(const Cluster& cluster, const TestRegistry& registry, const std::string& digest) {
-    const Overlay overlay("overlays/dev", cluster.name_space(),
+    const Overlay overlay({"overlays/dev"}, cluster.name_space(),
                           fmt::format("images: [{{ name: registry.example/team/digits, newName: {}/colors, "
                                       "digest: '{}' }}]\n",
                                       registry.for_nodes(), digest));

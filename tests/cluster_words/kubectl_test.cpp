@@ -78,6 +78,16 @@ TEST_F(KubectlProgram, AClusterThatDoesNotAnswerIsSaidPlainly) {
   EXPECT_NO_THROW(Kubectl::find("", environment()).require_answer());
 }
 
+TEST_F(KubectlProgram, InAPodItGetsNoTimeoutThatWouldKeepItFromThePodsCluster) {
+  install(
+      "[ \"$*\" = 'version -o json' ] || exit 1\n"
+      "echo '{\"clientVersion\":{\"minor\":\"34\"},\"serverVersion\":{\"minor\":\"34\"}}'\n");
+  Environment pod = environment();
+  pod["KUBERNETES_SERVICE_HOST"] = "10.96.0.1";
+  EXPECT_NO_THROW(Kubectl::find("", pod).require_answer());
+  EXPECT_THROW(Kubectl::find("", environment()).require_answer(), Error);
+}
+
 TEST_F(KubectlProgram, VersionsThatAreTooFarApartAreSaidWhenThatMayBeWhy) {
   install(R"([ "$1" = version ] && {
   echo '{"clientVersion":{"minor":"28","gitVersion":"v1.28.1"},"serverVersion":{"minor":"34+","gitVersion":"v1.34.4"}}'

@@ -57,6 +57,28 @@ TEST_P(PushedImage, OnAServerThatIsInTheRegistry) {
   expect_model_in_image();
 }
 
+TEST_P(PushedImage, IsThereOnceUnderItsDigest) {
+  const std::string server = engine_.make_server();
+  const auto push_image = [&] {
+    return Json::parse(output_of({registry_program(), "push-image", "--engine", GetParam(), "--image", server,
+                                  "--to", registry_->name() + "/team/images"},
+                                 "", here_.environment))
+        .at("reference")
+        .get<std::string>();
+  };
+  const std::string reference = push_image();
+  EXPECT_TRUE(reference.starts_with(registry_->name() + "/team/images@sha256:")) << reference;
+  EXPECT_EQ(push_image(), reference);
+  const Json resolved = Json::parse(output_of({registry_program(), "resolve", reference}));
+  EXPECT_EQ(resolved.at("name"), reference);
+  EXPECT_EQ(resolved.at("id"), reference.substr(reference.find('@') + 1));
+  Command unknown;
+  unknown.arguments = {registry_program(), "resolve", registry_->name() + "/team/images:none"};
+  EXPECT_TRUE(exits(run_and_capture(unknown), 2));
+  unknown.arguments = {registry_program(), "resolve", reference, "--platform", "windows/amd64"};
+  EXPECT_TRUE(exits(run_and_capture(unknown), 2));
+}
+
 INSTANTIATE_TEST_SUITE_P(Engines, PushedImage, testing::Values("docker", "podman"),
                          [](const auto& instance) { return std::string(instance.param); });
 
