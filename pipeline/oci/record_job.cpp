@@ -19,6 +19,7 @@
 #include "pipeline/base/file.hpp"
 #include "pipeline/base/process.hpp"
 #include "pipeline/oci/file_listing.hpp"
+#include "pipeline/oci/http.hpp"
 #include "pipeline/oci/job_records.hpp"
 #include "pipeline/oci/patiently.hpp"
 #include "pipeline/oci/pod_job.hpp"
@@ -75,7 +76,7 @@ class Recording {
     wait_for_end();
     std::optional<Ending> ending = find_ending();
     if (!ending || !ending->succeeded()) {
-      patiently(patience, [this] { send_checkpoint(); });
+      send_last_checkpoint();
     }
     if (ending && ending->cancelled) {  // from outside: the next pod goes on with it
       return 0;
@@ -131,6 +132,19 @@ class Recording {
     } catch (const std::exception& error) {  // it may be in the middle of being written
       fmt::print(stderr, "mlpipe-registry: a checkpoint was not sent: {}\n", error.what());
     }
+  }
+
+  // How the job ended is told also when there is something that no checkpoint can be.
+  void send_last_checkpoint() {
+    patiently(patience, [this] {
+      try {
+        send_checkpoint();
+      } catch (const Unavailable&) {
+        throw;
+      } catch (const Error& error) {
+        fmt::print(stderr, "mlpipe-registry: the last checkpoint was not sent: {}\n", error.what());
+      }
+    });
   }
 
   // When it is another one than that of the last time. All nodes begin with that of the first one.

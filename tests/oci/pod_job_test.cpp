@@ -255,6 +255,14 @@ TEST_P(PodJob, KeepsTheCheckpointOfOneThatFailed) {
   EXPECT_TRUE(fs::is_empty(pod() / "checkpoints"));
 }
 
+TEST_P(PodJob, TellsHowItEndedWithoutACheckpointThatIsNone) {
+  send("cd $CHECKPOINTS; for i in $(seq 150); do mkdir d; cd d; done; exit 4");
+  EXPECT_EQ(run_pod(), 1);
+  EXPECT_EQ(collect(), Made::failed);
+  EXPECT_EQ(ending().exit_code, 4);
+  EXPECT_TRUE(get_checkpoint(*remote(), checkpoint).empty());
+}
+
 TEST_P(PodJob, SendsCheckpointsWhileItRuns) {
   send("echo 1 > $CHECKPOINTS/step; echo up > up; while ! test -e go; do sleep 0.01; done; kill -9 $$");
   ASSERT_TRUE(bring().ending.succeeded());
