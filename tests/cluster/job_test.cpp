@@ -211,6 +211,33 @@ TEST_F(KubernetesJob, WhenOneNodeFailsAllDo) {
   EXPECT_TRUE(has(log(), "[1] no\n"));
 }
 
+TEST_F(KubernetesJob, NeedsNoMoreRightsThanTheRoleThatIsShipped) {
+  cluster().apply(read_file(MLPIPE_REPOSITORY "/k8s/base/rights/role-steps.yaml"));
+  cluster().ask({"create", "serviceaccount", "steps"});
+  cluster().ask({"create", "rolebinding", "steps", "--role=mlpipe-steps",
+                 "--serviceaccount=" + cluster().name_space() + ":steps"});
+  kubeconfig_ = cluster().kubeconfig_of("steps");
+  Job job = shell("test -n \"$TOKEN\" && echo up && while [ $RANK = 0 ] && [ ! -e go ]; do sleep 0.05; done");
+  job.secret_variables = {"TOKEN"};
+  secrets_ = {{"TOKEN", "s3cr3t"}};
+  PodOrder two = order();
+  two.nodes = 2;
+  start(job, two);
+  wait_for_log("[0] up\n");
+  cluster().ask({"exec",
+                 cluster().ask({"get", "pods", "--selector=batch.kubernetes.io/job-completion-index=0",
+                                "--output=jsonpath={.items[0].metadata.name}"}),
+                 "--container=job", "--", "touch", "/mlpipe/work/go"});
+  EXPECT_TRUE(ending().succeeded()) << log();
+  PodOrder greedy = order();
+  greedy.number = 1;
+  greedy.cpu = 1'000'000;
+  start(shell("true"), greedy);
+  wait_for_log("no node takes its pod");
+  cancel_job(directory());
+  EXPECT_TRUE(ending().cancelled) << log();
+}
+
 // The API server is away for a while: nothing of the log is lost or doubled, and what ended meanwhile is
 // found.
 TEST_F(KubernetesJob, GoesOnWhenTheApiServerWasAway) {
