@@ -70,10 +70,15 @@ void write_down_cached(const Plan& plan, const Spec& spec, Store& store) {
   }
 }
 
+// A volume of a cluster is between mlpipe and its Jobs, unless this process has it mounted.
+bool is_shared(const RemoteSpec& remote) {
+  return !remote.url.starts_with("pvc://") || own_environment().contains("MLPIPE_REMOTE_DIR");
+}
+
 // Nothing where the pipeline names none, or nothing runs that it could have.
 std::unique_ptr<RemoteResults> remote_of(const Spec& spec, const Plan& plan, const Programs& programs,
                                          Store* store, RunObserver& observer) {
-  if (!spec.remote || !plan.anything_to_run()) {
+  if (!spec.remote || !plan.anything_to_run() || !is_shared(*spec.remote)) {
     return nullptr;
   }
   return std::make_unique<RemoteResults>(
