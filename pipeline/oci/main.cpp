@@ -77,8 +77,7 @@ void add_resolve(CLI::App& app, Chosen& chosen) {
   command->add_option("--platform", request->platform, "linux/ARCHITECTURE; this machine's when not given");
   command->add_option("--output", request->output, "a file for what is printed");
   command->add_option("--bases", request->bases, "a file that says that it was made from no other image");
-  command->callback(
-      [request, &chosen] { chosen = done([request] { mlpipe::resolve_command(*request); }); });
+  command->callback([request, &chosen] { chosen = done([request] { mlpipe::resolve_command(*request); }); });
 }
 
 void add_remote(CLI::App& app, Chosen& chosen) {

@@ -3,10 +3,10 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include "pipeline/base/base64.hpp"
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/file.hpp"
 #include "pipeline/oci/authorization.hpp"
-#include "pipeline/base/base64.hpp"
 
 namespace mlpipe {
 namespace {
