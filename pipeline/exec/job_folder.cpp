@@ -152,7 +152,7 @@ void prepare_pod(const Plan& plan, const PlannedStep& planned, const Step& step,
   order.key = planned.action_key.hex();
   order.name = "mlpipe-" + order.key.substr(0, digits_of_name);
   order.number = store.results(planned.action_key).size();
-  order.anew = planned.anew || planned.forced;
+  order.anew = planned.anew && planned.retries == 0;
   order.pipeline = spec.name;
   order.step = step.name;
   order.image = ordered(*plan.find(step.image->step), store);

@@ -242,6 +242,10 @@ std::string hopeless(const SeenPod& pod) {
   return "";
 }
 
+bool ran_out_of_memory(const SeenPod& pod) {
+  return pod.job.exit_code == killed && pod.job.ended_for == "OOMKilled";
+}
+
 std::string how_it_ended(const SeenPod& pod) {
   if (!pod.reason.empty()) {
     return fmt::format("{}: {}", pod.reason, one_line(pod.message));

@@ -74,6 +74,9 @@ std::optional<Waiting> why_waiting(const nlohmann::json& event);
 
 // What can never come right by itself; empty when nothing is known to be so.
 std::string hopeless(const SeenPod& pod);
+// Whether the kernel killed all of the job's container, its agent too, for want of memory: so it does where
+// Kubernetes asks it to (cgroup v2). Another pod would fare no better.
+bool ran_out_of_memory(const SeenPod& pod);
 // How a pod ended that has not recorded what it made: "evicted: The node was low on resource: memory".
 std::string how_it_ended(const SeenPod& pod);
 

@@ -118,10 +118,11 @@ class Step {
 
   State state_ = State::listing;
   bool cancelled_ = false;
-  std::string uid_;           // of the Job
-  bool was_there_ = false;    // the Job has been seen
-  bool ever_ran_ = false;     // a pod's job has
-  bool asked_early_ = false;  // what a pod made was asked for before its Job had ended, and was not there
+  std::string uid_;             // of the Job
+  bool was_there_ = false;      // the Job has been seen
+  bool ever_ran_ = false;       // a pod's job has
+  bool out_of_memory_ = false;  // the kernel killed the agent with the job
+  bool asked_early_ = false;    // what a pod made was asked for before its Job had ended, and was not there
   std::chrono::steady_clock::time_point watched_since_;
   std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
   std::optional<Waiting> waiting_;    // that was told last

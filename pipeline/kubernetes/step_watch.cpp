@@ -32,6 +32,11 @@ void Step::watch() {
       delete_job([this, words] { fail(words); });
       return;
     }
+    if (pod->ended() && ran_out_of_memory(*pod)) {
+      out_of_memory_ = true;
+      delete_job([this] { collect(); });
+      return;
+    }
     if (pod->job.running && !logs_->follows(pod->name)) {
       logs_->follow(pod->name, pod->index == 0);
     }
@@ -122,6 +127,14 @@ void Step::collect() {
 }
 
 void Step::take_collected(Made made) {
+  if (out_of_memory_) {
+    Ending ending;
+    ending.signal = SIGKILL;
+    ending.out_of_memory = true;
+    ending.memory_limit = order_.order.memory;
+    finish(ending);
+    return;
+  }
   if (made != Made::nothing) {
     end();
     return;

@@ -53,6 +53,12 @@ TEST(Seen, WhatAPodMadeIsRecordedWhenItsJobEndedByItself) {
   EXPECT_FALSE(pod(ended(0), ended(143), ended(0)).recorded());
 }
 
+TEST(Seen, KnowsAContainerThatWasKilledForItsMemory) {
+  EXPECT_TRUE(ran_out_of_memory(pod(ended(0), ended(137, "OOMKilled"), ended(0))));
+  EXPECT_FALSE(ran_out_of_memory(pod(ended(0), ended(137), ended(0))));
+  EXPECT_FALSE(ran_out_of_memory(pod(ended(0), ended(1, "OOMKilled"), ended(0)))) << "the agent tells of it";
+}
+
 TEST(Seen, SaysWhyAPodWaits) {
   const SeenPod unscheduled = seen_pod(Json::parse(R"({"metadata": {"name": "p"}, "spec": {}, "status": {
     "phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
