@@ -104,8 +104,12 @@ bool SeenPod::ended() const {
   return phase == "Succeeded" || phase == "Failed" || (job.exit_code && record.exit_code);
 }
 
+bool SeenPod::ended_by_itself() const {
+  return job.exit_code && *job.exit_code != killed && *job.exit_code != told_to_end;
+}
+
 bool SeenPod::recorded() const {
-  return job.exit_code && *job.exit_code != killed && *job.exit_code != told_to_end && record.exit_code == 0;
+  return ended_by_itself() && record.exit_code == 0;
 }
 
 Progressed progress_of(const SeenJob& job, const std::vector<const SeenPod*>& pods, int nodes) {

@@ -36,7 +36,9 @@ struct SeenPod {
   SeenContainer record;
 
   bool ended() const;
-  // Its job has ended by itself, and what it made is recorded.
+  // Its job has: it succeeded or failed, and what it made is being recorded.
+  bool ended_by_itself() const;
+  // And that is done.
   bool recorded() const;
 };
 

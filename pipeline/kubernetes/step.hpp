@@ -81,6 +81,7 @@ class Step {
   void look_at_pods();
   void look_at_endings(const SeenJob* job);
   void tell_waiting(const std::optional<Waiting>& waiting);
+  bool records_for_long(const std::vector<const SeenPod*>& pods);
   void collect();
   void take_collected(Made made);
   void read_control();
@@ -118,9 +119,11 @@ class Step {
 
   State state_ = State::listing;
   bool cancelled_ = false;
-  std::string uid_;             // of the Job
-  bool was_there_ = false;      // the Job has been seen
-  bool ever_ran_ = false;       // a pod's job has
+  std::string uid_;         // of the Job
+  bool was_there_ = false;  // the Job has been seen
+  bool ever_ran_ = false;   // a pod's job has
+  // When a pod was first seen, or last asked about, whose job has ended and whose `record` has not.
+  std::optional<std::chrono::steady_clock::time_point> recording_since_;
   bool out_of_memory_ = false;  // the kernel killed the agent with the job
   bool asked_early_ = false;    // what a pod made was asked for before its Job had ended, and was not there
   std::chrono::steady_clock::time_point watched_since_;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <nlohmann/json.hpp>
 
@@ -15,7 +16,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto slow_start = 2000ms;  // of a pod, before it is asked why
+constexpr auto slow_start = 2000ms;      // of a pod, before it is asked why
+constexpr auto slow_recording = 2000ms;  // before the remote is asked itself: a busy node may tell late
 
 }  // namespace
 
@@ -91,7 +93,7 @@ void Step::look_at_endings(const SeenJob* job) {
   bool followed = false;
   for (const SeenPod* pod : pods) {
     ever_ran_ = ever_ran_ || pod->job.running || pod->job.exit_code.has_value();
-    followed = followed || (pod->recorded() && logs_->follows(pod->name));
+    followed = followed || (pod->ended_by_itself() && logs_->follows(pod->name));
     if (pod->ended() && !pod->recorded() && ended_pods_.insert(pod->name).second) {
       last_ending_ = how_it_ended(*pod);
       log_->note(fmt::format("its pod {} has ended: {}", pod->name, last_ending_));
@@ -100,13 +102,30 @@ void Step::look_at_endings(const SeenJob* job) {
   const bool over = job == nullptr ? was_there_ : job->ended();
   const bool early =
       job != nullptr && !asked_early_ && progress_of(*job, pods, order_.order.nodes) != Progressed::runs;
-  if (over || early) {
-    asked_early_ = !over;
+  if (over || early || records_for_long(pods)) {
+    asked_early_ = early && !over;
     if (!followed) {
       log_->begin_pod();  // nothing of the log that was recorded is here yet
     }
     collect();
   }
+}
+
+// Whether it is time to look whether what a pod made is there, whatever its node says.
+bool Step::records_for_long(const std::vector<const SeenPod*>& pods) {
+  const bool recording = std::any_of(pods.begin(), pods.end(), [](const SeenPod* pod) {
+    return pod->ended_by_itself() && !pod->record.exit_code;
+  });
+  const auto now = std::chrono::steady_clock::now();
+  if (recording && recording_since_ && now - *recording_since_ < slow_recording) {
+    return false;
+  }
+  const bool for_long = recording && recording_since_;
+  recording_since_ = recording ? std::optional(now) : std::nullopt;
+  if (recording) {
+    after(slow_recording, &Step::look);
+  }
+  return for_long;
 }
 
 void Step::collect() {
