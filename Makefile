@@ -19,7 +19,7 @@ test-cluster:  ## run the tests that need Kubernetes, on the cluster of the curr
 	tests/cluster/ask
 	$(MAKE) build
 	scripts/install-deps --cluster
-	MLPIPE_TEST_CLUSTER=1 ctest --preset release --label-regex cluster $(CTEST_FLAGS)
+	MLPIPE_TEST_CLUSTER=1 ctest --preset release --label-regex cluster --parallel 2 $(CTEST_FLAGS)
 
 build: deps  ## everything, into build/release
 	cmake --preset release

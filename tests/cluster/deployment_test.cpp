@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "tests/cluster/node_port.hpp"
 #include "tests/cluster/packed_image.hpp"
 #include "tests/functional/serving.hpp"
 
@@ -82,19 +83,7 @@ class OnClusterDeployment : public ClusterImageTest {
     }
     return found;
   }
-  // Where a client may ask, once the node leads to the servers: it hears of them a moment after they are
-  // ready.
-  std::string url() const {
-    const Json service = cluster_->get({"service", "colors-prod"});
-    std::string url =
-        fmt::format("http://127.0.0.1:{}", service.at("spec").at("ports").at(0).at("nodePort").get<int>());
-    const Address address = address_of(url);
-    wait_until("the node leads to the servers", [&address] {
-      const httplib::Result result = httplib::Client(address.host, address.port).Get("/v2/health/ready");
-      return result && result->status == 200;
-    });
-    return url;
-  }
+  std::string url() const { return node_port_url(cluster_->get({"service", "colors-prod"})); }
   // The old server goes on answering until the node has heard that it is to end.
   void wait_for_answer(const std::string& color) const {
     wait_until("it answers " + color, [&] { return answer_of(url()).at("prediction") == color; });

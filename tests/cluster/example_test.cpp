@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "pipeline/container/engine.hpp"
+#include "tests/cluster/node_port.hpp"
 #include "tests/cluster/overlay.hpp"
 #include "tests/cluster/packed_image.hpp"
 #include "tests/functional/serving.hpp"
@@ -102,8 +103,7 @@ class ClusterExample : public ClusterImageTest {
   std::string address() const {
     const Json services = cluster_->get(
         {"services", "--selector=app.kubernetes.io/managed-by=mlpipe,app.kubernetes.io/component=server"});
-    const Json& port = services.at("items").at(0).at("spec").at("ports").at(0).at("nodePort");
-    return fmt::format("http://127.0.0.1:{}", port.get<int>());
+    return node_port_url(services.at("items").at(0));
   }
 
   std::vector<std::string> step_jobs() const {
