@@ -11,26 +11,10 @@
 namespace mlpipe {
 namespace {
 
-namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 constexpr int conflict = 409;
 constexpr int not_found = 404;
-
-// Whether a Job of that name was carried out already, and what came of it. Nothing in the job's folder is
-// touched.
-Made made_before(Remote& remote, const std::string& job, int nodes, const fs::path& directory) {
-  bool any = false;
-  for (int index = 0; index < nodes && !any; ++index) {
-    any = remote.get_record(fmt::format("made-{}-{}", job, index)).has_value();
-  }
-  if (!any) {
-    return Made::nothing;
-  }
-  const TemporaryDirectory aside(directory);
-  write_pod_order(aside.path(), read_pod_order(directory));
-  return collect_job(remote, job, nodes, aside.path());
-}
 
 }  // namespace
 
@@ -66,7 +50,7 @@ void Step::prepare() {
   const auto prepared = std::make_shared<Prepared>();
   const auto work = [prepared, images = &services_.images, order = order_.order, job = order_.name,
                      directory = directory_](Remote& remote) {
-    const Made made = made_before(remote, job, order.nodes, directory);
+    const Made made = look_at_made(remote, job, order.nodes);
     if (made == Made::succeeded && !order.anew) {
       collect_job(remote, job, order.nodes, directory);
       prepared->state = Prepared::State::made;

@@ -108,6 +108,33 @@ void bring_outs(Remote& remote, const MadeByPod& made, const std::vector<std::st
   bring_files(remote, made.outs, work);
 }
 
+// Of those that have recorded it.
+std::vector<MadeByPod> made_by_pods(Remote& remote, const std::string& job, int nodes) {
+  std::vector<MadeByPod> made;
+  for (int index = 0; index < nodes; ++index) {
+    if (auto one = get_made(remote, job, index)) {
+      made.push_back(*std::move(one));
+    }
+  }
+  return made;
+}
+
+// The one that failed first or, where none has, ended first.
+auto deciding_in(const std::vector<MadeByPod>& made) {
+  return std::min_element(made.begin(), made.end(), [](const MadeByPod& a, const MadeByPod& b) {
+    return a.ending.succeeded() != b.ending.succeeded() ? !a.ending.succeeded()
+                                                        : a.ending.finished < b.ending.finished;
+  });
+}
+
+Made outcome_of(const std::vector<MadeByPod>& made, int nodes) {
+  const auto deciding = deciding_in(made);
+  if (made.empty() || (deciding->ending.succeeded() && static_cast<int>(made.size()) < nodes)) {
+    return Made::nothing;
+  }
+  return deciding->ending.succeeded() ? Made::succeeded : Made::failed;
+}
+
 }  // namespace
 
 void send_job(Remote& remote, const std::string& job, const PodOrder& order, const fs::path& job_directory,
@@ -150,20 +177,12 @@ void bring_job(Remote& remote, const std::string& job, const fs::path& to, int /
 }
 
 Made collect_job(Remote& remote, const std::string& job, int nodes, const fs::path& job_directory) {
-  std::vector<MadeByPod> made;
-  for (int index = 0; index < nodes; ++index) {
-    if (auto one = get_made(remote, job, index)) {
-      made.push_back(*std::move(one));
-    }
+  std::vector<MadeByPod> made = made_by_pods(remote, job, nodes);
+  const Made outcome = outcome_of(made, nodes);
+  if (outcome == Made::nothing) {
+    return outcome;
   }
-  const auto failed_earlier = [](const MadeByPod& a, const MadeByPod& b) {
-    return a.ending.succeeded() != b.ending.succeeded() ? !a.ending.succeeded()
-                                                        : a.ending.finished < b.ending.finished;
-  };
-  const auto deciding = std::min_element(made.begin(), made.end(), failed_earlier);
-  if (made.empty() || (deciding->ending.succeeded() && static_cast<int>(made.size()) < nodes)) {
-    return Made::nothing;
-  }
+  const auto deciding = deciding_in(made);
   Ending ending = deciding->ending;
   for (const MadeByPod& one : made) {
     ending.peak_memory_bytes = std::max(ending.peak_memory_bytes, one.ending.peak_memory_bytes);
@@ -171,7 +190,8 @@ Made collect_job(Remote& remote, const std::string& job, int nodes, const fs::pa
   const fs::path log = job_directory / "log.brought";
   fs::remove(log);
   if (!ending.succeeded()) {
-    std::rotate(made.begin(), deciding, deciding + 1);
+    const auto first = made.begin() + (deciding - made.cbegin());
+    std::rotate(made.begin(), first, first + 1);
   } else {
     bring_outs(remote, made.front(), read_pod_order(job_directory).outs, job_directory / work_folder);
     for (const MadeByPod& one : made) {
@@ -184,7 +204,11 @@ Made collect_job(Remote& remote, const std::string& job, int nodes, const fs::pa
   }
   fs::rename(log, job_directory / "log");
   write_ending(job_directory, ending);
-  return ending.succeeded() ? Made::succeeded : Made::failed;
+  return outcome;
+}
+
+Made look_at_made(Remote& remote, const std::string& job, int nodes) {
+  return outcome_of(made_by_pods(remote, job, nodes), nodes);
 }
 
 }  // namespace mlpipe

@@ -43,4 +43,7 @@ enum class Made { nothing, failed, succeeded };
 Made collect_job(Remote& remote, const std::string& job, int nodes,
                  const std::filesystem::path& job_directory);
 
+// What collect_job() would return, from the records alone: nothing is brought.
+Made look_at_made(Remote& remote, const std::string& job, int nodes);
+
 }  // namespace mlpipe

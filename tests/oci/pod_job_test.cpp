@@ -126,7 +126,12 @@ class PodJob : public testing::TestWithParam<Place> {
     EXPECT_EQ(recorded.ending.exit_code, 0) << recorded.error;
     return status;
   }
-  Made collect(int nodes = 1) const { return collect_job(*remote(), job_name, nodes, here()); }
+  Made collect(int nodes = 1) const {
+    const Made seen = look_at_made(*remote(), job_name, nodes);
+    const Made made = collect_job(*remote(), job_name, nodes, here());
+    EXPECT_EQ(seen, made);
+    return made;
+  }
   Ending ending() const { return read_ending(here()).value(); }
   std::string log() const { return read_file(here() / "log"); }
 
