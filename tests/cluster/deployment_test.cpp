@@ -9,7 +9,7 @@
 #include <fstream>
 
 #include "tests/cluster/node_port.hpp"
-#include "tests/cluster/packed_image.hpp"
+#include "tests/cluster/server_image.hpp"
 #include "tests/functional/serving.hpp"
 
 namespace mlpipe {
@@ -17,23 +17,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct ServerImage {
-  TestRegistry registry;
-  std::string reference = push_packed(registry, "server", packed_server());
-};
-
-class OnClusterDeployment : public ClusterImageTest {
- public:
-  static void TearDownTestSuite() { image().reset(); }
-
+class OnClusterDeployment : public ClusterServerTest {
  protected:
   void SetUp() override {
-    ClusterImageTest::SetUp();
+    ClusterServerTest::SetUp();
     if (IsSkipped()) {
       return;
-    }
-    if (!image()) {
-      image() = std::make_unique<ServerImage>();
     }
     cluster_.emplace("deploy");
     project_.emplace();
@@ -49,10 +38,6 @@ class OnClusterDeployment : public ClusterImageTest {
     }
   }
 
-  static std::unique_ptr<ServerImage>& image() {
-    static std::unique_ptr<ServerImage> made;
-    return made;
-  }
   void deploy(int replicas) {
     const std::string now = fmt::format(
         "deploy:\n"

@@ -7,7 +7,7 @@
 #include "pipeline/spec/expression.hpp"
 #include "tests/cluster/definitions.hpp"
 #include "tests/cluster/node_port.hpp"
-#include "tests/cluster/packed_image.hpp"
+#include "tests/cluster/server_image.hpp"
 #include "tests/functional/serving.hpp"
 #include "tests/functional/tiny_model.hpp"
 
@@ -31,24 +31,12 @@ void expect_no_lost_answer(const RestlessClient& client) {
   EXPECT_EQ(client.failures(), std::vector<std::string>{});
 }
 
-// A registry with this build's server, for all tests: packing it takes seconds.
-struct ServerImage {
-  TestRegistry registry;
-  std::string reference = push_packed(registry, "server", packed_server());
-};
-
-class OnCluster : public ClusterImageTest {
- public:
-  static void TearDownTestSuite() { image().reset(); }
-
+class OnCluster : public ClusterServerTest {
  protected:
   void SetUp() override {
-    ClusterImageTest::SetUp();
+    ClusterServerTest::SetUp();
     if (IsSkipped()) {
       return;
-    }
-    if (!image()) {
-      image() = std::make_unique<ServerImage>();
     }
     cluster_.emplace("target");
     serving_.pipeline = "tiny";
@@ -71,10 +59,6 @@ class OnCluster : public ClusterImageTest {
     EXPECT_FALSE(fs::exists(place()));
   }
 
-  static std::unique_ptr<ServerImage>& image() {
-    static std::unique_ptr<ServerImage> made;
-    return made;
-  }
   const Cluster& cluster() const { return *cluster_; }
   fs::path place() const { return folder_.path() / "deployments" / "prod"; }
   Environment environment() const {
