@@ -55,10 +55,13 @@ TEST_F(GatewayImage, ReadsItsConfigurationAgainAndEndsInPeace) {
   EXPECT_EQ(answer(), "one");
   configure("two");
   container.signal("HUP");
-  for (int round = 0; round < 600 && answer() != "two"; ++round) {
+  // nginx lets its former workers answer beside the new ones until they have been told to go.
+  int newest_in_a_row = 0;
+  for (int round = 0; round < 600 && newest_in_a_row < 10; ++round) {
+    newest_in_a_row = answer() == "two" ? newest_in_a_row + 1 : 0;
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
-  EXPECT_EQ(answer(), "two") << container.log();
+  EXPECT_EQ(newest_in_a_row, 10) << container.log();
   EXPECT_EQ(container.stop(), 0) << container.log();
 }
 
