@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +19,7 @@
 
 #include "pipeline/base/error.hpp"
 #include "pipeline/base/file.hpp"
+#include "pipeline/base/open_files.hpp"
 #include "pipeline/base/text.hpp"
 #include "server/engine/engine.hpp"
 #include "server/grpc_library.hpp"
@@ -39,15 +39,6 @@ namespace mlpipe {
 namespace {
 
 constexpr unsigned admin_threads = 3;  // a load takes one of them for as long as it lasts
-
-// As many connections as the system lets this process have.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-    limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);
-  }
-}
 
 FileDescriptor socket_for(const std::optional<int>& inherited, const std::string& host, std::uint16_t port) {
   return inherited ? adopt_listening_socket(*inherited) : listen_on(host, port);
@@ -140,7 +131,7 @@ class Transport : public Executor {
 
 void serve(const ServeOptions& options, Signals& signals) {
   keep_freed_memory();
-  raise_descriptor_limit();
+  const ManyOpenFiles open_files;  // one for each connection
   // Each answering thread computes by itself: as many of them as there are cores keep all cores busy, and
   // more threads for each would only be in each other's way.
   set_compute_threads(1);

@@ -147,9 +147,11 @@ void start_agent(const std::filesystem::path& agent, const std::filesystem::path
 // process is still there. Not thread-safe.
 class AgentSpawner {
  public:
-  // `store` is for people who look at the list of processes.
-  AgentSpawner(std::filesystem::path agent, std::filesystem::path store)
-      : agent_(std::move(agent)), store_(std::move(store)) {}
+  // `store` is for people who look at the list of processes; `open_files`, how many files a job's programs
+  // may have open at first: as many as this process's when nothing is given.
+  AgentSpawner(std::filesystem::path agent, std::filesystem::path store,
+               std::optional<rlim_t> open_files = std::nullopt)
+      : agent_(std::move(agent)), store_(std::move(store)), open_files_(open_files) {}
 
   // As start_agent(), but the caller keeps its hold of the lock too, so that it has it at once when the job
   // has ended. Does not wait until the agent has taken over: should it be unable to, it says why in the log
@@ -162,6 +164,7 @@ class AgentSpawner {
 
   std::filesystem::path agent_;
   std::filesystem::path store_;
+  std::optional<rlim_t> open_files_;
   std::optional<Process> spawner_;
   FileDescriptor requests_;
 };

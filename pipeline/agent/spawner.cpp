@@ -17,6 +17,7 @@
 #include "pipeline/agent/spawn_request.hpp"
 #include "pipeline/agent/supervise.hpp"
 #include "pipeline/base/error.hpp"
+#include "pipeline/base/open_files.hpp"
 
 namespace mlpipe {
 namespace {
@@ -111,6 +112,7 @@ class Spawner {
     killed_.clear();
     requests_.close();
     signals_.close();
+    open_files_.put_back();
     ::setsid();
     ::dup2(request.log.get(), STDOUT_FILENO);
     ::dup2(request.log.get(), STDERR_FILENO);
@@ -131,6 +133,7 @@ class Spawner {
     ::_exit(status);
   }
 
+  const ManyOpenFiles open_files_;  // some for each job
   Family family_;
   sigset_t blocked_ = block_signals();
   FileDescriptor requests_;

@@ -70,6 +70,7 @@ void AgentSpawner::start_spawner() {
   command.arguments = {agent_.string(), "--spawner-fd", std::to_string(other_end.get()),
                        fs::absolute(store_).string()};
   command.inherited = {other_end.get()};
+  command.open_files = open_files_;
   spawner_ = start_in_background(std::move(command));
 }
 

@@ -67,6 +67,7 @@ struct Preparation {
   std::vector<int> inherited;
   bool new_session = false;
   bool new_group = false;
+  std::optional<rlim_t> open_files;
   int signal_when_parent_ends = 0;
   pid_t parent = 0;
   int report = -1;
@@ -119,6 +120,13 @@ struct Preparation {
     if (new_session ? ::setsid() < 0 : new_group && ::setpgid(0, 0) != 0) {
       give_up(Step::session);
     }
+    if (open_files) {
+      rlimit limit{};
+      if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = std::min(*open_files, limit.rlim_max);
+        ::setrlimit(RLIMIT_NOFILE, &limit);
+      }
+    }
     if (signal_when_parent_ends != 0) {
       ::prctl(PR_SET_PDEATHSIG, signal_when_parent_ends);
       if (::getppid() != parent) {  // it ended before the line above
@@ -159,6 +167,7 @@ Preparation prepare(const Command& command, int report, int null_input) {
   preparation.inherited = command.inherited;
   preparation.new_session = command.new_session;
   preparation.new_group = command.new_group;
+  preparation.open_files = command.open_files;
   preparation.signal_when_parent_ends = command.signal_when_parent_ends;
   preparation.parent = ::getpid();
   preparation.report = report;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -33,7 +34,8 @@ struct Command {
   std::vector<int> inherited;              // kept open under the same numbers, all above 2
   bool new_session = false;                // no terminal, out of reach of its Ctrl-C
   bool new_group = false;                  // a process group of its own
-  int signal_when_parent_ends = 0;         // sent when the thread that started it ends, however that ends
+  std::optional<rlim_t> open_files = {};  // how many it may have open at first; nothing: this process's limit
+  int signal_when_parent_ends = 0;        // sent when the thread that started it ends, however that ends
 };
 
 // How a process ended.

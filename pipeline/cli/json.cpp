@@ -138,10 +138,13 @@ Json steps_to_json(const Steps& steps) {
 
 }  // namespace
 
-std::string plan_json(const Plan& plan, const Effects& effects, const Spec& spec) {
-  return Json{{"pipeline", spec.name}, {"steps", steps_to_json(plan.steps())}, {"effects", to_json(effects)}}
-             .dump(indent) +
-         "\n";
+std::string plan_json(const Plan& plan, const Effects& effects, const Spec& spec,
+                      const std::vector<ClusterChange>& changes) {
+  Json json{{"pipeline", spec.name}, {"steps", steps_to_json(plan.steps())}, {"effects", to_json(effects)}};
+  for (const ClusterChange& change : changes) {
+    json["cluster"].push_back({{"object", change.object}, {"lines", change.lines}});
+  }
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 std::string faults_json(const std::string& file, const std::vector<Diagnostic>& faults) {

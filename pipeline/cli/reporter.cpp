@@ -156,6 +156,24 @@ std::string plan_text(const Plan& plan, const Effects& effects, const Spec& spec
   return text;
 }
 
+std::string cluster_changes_text(const std::vector<ClusterChange>& changes) {
+  constexpr std::size_t most_lines = 60;
+  std::string text = changes.empty() ? "" : "  in the cluster:\n";
+  std::size_t lines = 0;
+  for (const ClusterChange& change : changes) {
+    text += fmt::format("    {}\n", printable(change.object));
+    for (const std::string& line : change.lines) {
+      if (++lines <= most_lines) {
+        text += fmt::format("    {} {}\n", line.front(), printable(line.substr(1)));
+      }
+    }
+  }
+  if (lines > most_lines) {
+    text += fmt::format("    and {} more\n", count_of(lines - most_lines, "line"));
+  }
+  return text;
+}
+
 void Reporter::say(const std::string& line) {
   clear_live_lines();
   fmt::print(stderr, "{}\n", secrets_.masked(line));

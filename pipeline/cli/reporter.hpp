@@ -3,8 +3,10 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "pipeline/cli/terminal.hpp"
+#include "pipeline/run/cluster_view.hpp"
 #include "pipeline/run/run_pipeline.hpp"
 
 namespace mlpipe {
@@ -46,6 +48,10 @@ class Reporter : public RunObserver {
 
 // The plan as a table: what runs and why, and the effects. Ends with a newline.
 std::string plan_text(const Plan& plan, const Effects& effects, const Spec& spec, const Terminal& terminal);
+
+// What a rollout would change in a cluster, in few lines. Empty where there is nothing, else ends with a
+// newline.
+std::string cluster_changes_text(const std::vector<ClusterChange>& changes);
 
 // What a run came to, at its end.
 std::string summary_text(const RunReport& report, const Terminal& terminal);

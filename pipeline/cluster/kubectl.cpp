@@ -131,13 +131,21 @@ std::string Kubectl::ask(std::vector<std::string> arguments, std::string_view in
   return std::move(captured.output);
 }
 
-std::string Kubectl::default_namespace() const {
-  const Captured viewed = run({"config", "view", "--minify", "-o", "jsonpath={..namespace}"});
-  std::string name(trim(viewed.output));
-  if (!viewed.ending.succeeded() && !value_of(environment_, "KUBERNETES_SERVICE_HOST").empty()) {
-    name = trim(read_file_if_exists(own_namespace_in_pod).value_or(""));
+Kubectl::Where Kubectl::where() const {
+  const Captured viewed = run({"config", "view", "--minify", "-o", "json"});
+  const Json config = viewed.ending.succeeded() ? Json::parse(viewed.output, nullptr, false) : Json();
+  Where where{context_, ""};
+  if (config.is_object() && config.contains("contexts") && !config["contexts"].empty()) {
+    const Json& context = config["contexts"].at(0);
+    where.context = context.value("name", context_);
+    where.name_space = context.value("context", Json::object()).value("namespace", "");
+  } else if (!value_of(environment_, "KUBERNETES_SERVICE_HOST").empty()) {
+    where.name_space = trim(read_file_if_exists(own_namespace_in_pod).value_or(""));
   }
-  return name.empty() ? "default" : name;
+  if (where.name_space.empty()) {
+    where.name_space = "default";
+  }
+  return where;
 }
 
 void Kubectl::require_answer() const {

@@ -33,8 +33,12 @@ class Kubectl {
   // What it printed. Throws Error, see failure().
   std::string ask(std::vector<std::string> arguments, std::string_view input = "") const;
 
-  // The namespace of the context, "default" where it names none.
-  std::string default_namespace() const;
+  // Where its requests go to when they name nothing else. One call of kubectl, which asks no cluster.
+  struct Where {
+    std::string context;     // empty in a pod: its own cluster
+    std::string name_space;  // "default" where the context names none
+  };
+  Where where() const;
   // Throws Error that says so plainly when the cluster does not answer.
   void require_answer() const;
 

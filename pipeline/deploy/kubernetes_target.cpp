@@ -27,12 +27,12 @@ constexpr const char* gpu_resource = "nvidia.com/gpu";
 
 // Where the context leads to, where `serving` does not say.
 KubernetesServing located(const Kubectl& kubectl, KubernetesServing serving) {
-  if (serving.place.name_space.empty()) {
-    serving.place.name_space = kubectl.default_namespace();
-  }
-  if (serving.context.empty()) {
-    const Captured context = kubectl.run({"config", "current-context"});
-    serving.context = context.ending.succeeded() ? std::string(trim(context.output)) : "";  // in a pod: none
+  if (serving.place.name_space.empty() || serving.context.empty()) {
+    Kubectl::Where where = kubectl.where();
+    serving.context = std::move(where.context);
+    if (serving.place.name_space.empty()) {
+      serving.place.name_space = std::move(where.name_space);
+    }
   }
   return serving;
 }

@@ -39,9 +39,10 @@ class Runner {
 // Runs jobs as processes of this machine, each under an mlpipe-agent that outlives this process.
 class LocalRunner : public Runner {
  public:
-  // `agent` is the path of mlpipe-agent.
-  LocalRunner(std::filesystem::path agent, std::filesystem::path store)
-      : agents_(std::move(agent), std::move(store)) {}
+  // `agent` is the path of mlpipe-agent; the rest as AgentSpawner has it.
+  LocalRunner(std::filesystem::path agent, std::filesystem::path store,
+              std::optional<rlim_t> open_files = std::nullopt)
+      : agents_(std::move(agent), std::move(store), open_files) {}
   FileDescriptor start(const PreparedJob& job, const FileLock& lock) override;
   void cancel(const PreparedJob& job) override;
 

@@ -1,7 +1,6 @@
 #include "pipeline/kubernetes/jobs_command.hpp"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,6 +14,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "pipeline/base/open_files.hpp"
 #include "pipeline/base/text.hpp"
 #include "pipeline/kubernetes/step.hpp"
 
@@ -27,15 +27,6 @@ using Json = nlohmann::json;
 
 constexpr std::string_view registry_scheme = "oci://";
 constexpr int most_restarts = 5;  // of kubectl, one after another
-
-// Each log that is followed takes a connection.
-void allow_many_descriptors() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-    limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);
-  }
-}
 
 // The other end of the socket: requests with descriptors, and answers, which never wait.
 class Conversation {
@@ -184,7 +175,7 @@ class Jobs {
 
   NamespaceView& view(const std::string& wanted) {
     if (wanted.empty() && default_namespace_.empty()) {
-      default_namespace_ = kubectl_.default_namespace();
+      default_namespace_ = kubectl_.where().name_space;
     }
     const std::string name = wanted.empty() ? default_namespace_ : wanted;
     auto found = views_.find(name);
@@ -271,7 +262,7 @@ class Jobs {
 }  // namespace
 
 void jobs_command(const JobsRequest& request) {
-  allow_many_descriptors();
+  const ManyOpenFiles open_files;  // each log that is followed takes a connection
   sigset_t signals;
   ::sigemptyset(&signals);
   ::sigaddset(&signals, SIGTERM);

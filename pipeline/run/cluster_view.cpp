@@ -55,49 +55,39 @@ std::string cluster_manifests(const Spec& spec, const Plan& plan, const Effects&
   return dynamic_cast<const KubernetesTarget&>(*target).manifests(served(*read, *release));
 }
 
-std::string cluster_diff(const Spec& spec, const Plan& plan, const Effects& effects, const fs::path& store) {
+std::vector<ClusterChange> cluster_changes(const Spec& spec, const Plan& plan, const Effects& effects,
+                                           const fs::path& store) {
   const bool rolls = effects.rollout != Effects::Rollout::none &&
                      effects.rollout != Effects::Rollout::unchanged &&
                      effects.rollout != Effects::Rollout::start;
   if (!is_in_cluster(spec) || !rolls) {
-    return "";
+    return {};
   }
   const std::optional<Store> read = Store::open_to_read(store);
   const auto release = read ? release_of(spec, effects, *read) : std::nullopt;
   if (!release || !Registry(*read).has_files(*release)) {
-    return "";
+    return {};
   }
   const auto target = target_of(spec, plan, store);
   if (!wanted_serving(spec, plan, target.get()).after.empty()) {
-    return "";
+    return {};
   }
-  return short_diff(dynamic_cast<const KubernetesTarget&>(*target).diff(served(*read, *release)));
+  return changes_in(dynamic_cast<const KubernetesTarget&>(*target).diff(served(*read, *release)));
 }
 
-std::string short_diff(const std::string& unified) {
-  constexpr std::size_t most_lines = 60;
-  std::string text;
-  std::size_t lines = 0;
+std::vector<ClusterChange> changes_in(const std::string& unified) {
+  std::vector<ClusterChange> changes;
   for (const std::string& line : split(unified, '\n')) {
-    if (line.starts_with("--- ") || line.starts_with("@@") || line.starts_with("diff ") || line.empty() ||
-        line.front() == ' ') {
-      continue;
-    }
     if (line.starts_with("+++ ")) {  // "+++ /tmp/MERGED-1/apps.v1.Deployment.NAMESPACE.NAME<tab>TIME"
-      const std::vector<std::string> words = split(line.substr(0, line.find('\t')), '/');
-      text += "    " + printable(words.back()) + "\n";
+      changes.push_back({split(line.substr(0, line.find('\t')), '/').back(), {}});
       continue;
     }
-    const bool is_count = trim(std::string_view(line).substr(1)).starts_with("generation:");
-    if (is_count || ++lines > most_lines) {
-      continue;
+    const bool is_change = (line.starts_with('-') && !line.starts_with("--- ")) || line.starts_with('+');
+    if (is_change && !changes.empty() && !trim(std::string_view(line).substr(1)).starts_with("generation:")) {
+      changes.back().lines.push_back(line);
     }
-    text += fmt::format("    {} {}\n", line.front(), printable(line.substr(1)));
   }
-  if (lines > most_lines) {
-    text += fmt::format("    and {} more\n", count_of(lines - most_lines, "line"));
-  }
-  return text;
+  return changes;
 }
 
 }  // namespace mlpipe

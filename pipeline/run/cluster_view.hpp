@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "pipeline/plan/effects.hpp"
 #include "pipeline/plan/plan.hpp"
@@ -18,12 +19,18 @@ namespace mlpipe {
 std::string cluster_manifests(const Spec& spec, const Plan& plan, const Effects& effects,
                               const std::filesystem::path& store);
 
-// What a rollout would change there, in few lines: an object's name, and under it what goes and what comes.
-// Empty where nothing changes, nothing serves there yet, or it cannot be known before steps have run.
-std::string cluster_diff(const Spec& spec, const Plan& plan, const Effects& effects,
-                         const std::filesystem::path& store);
+// An object of the cluster that would be made, changed or removed, as `kubectl diff` shows it.
+struct ClusterChange {
+  std::string object;              // "apps.v1.Deployment.NAMESPACE.NAME"
+  std::vector<std::string> lines;  // of its YAML: "-" what goes, "+" what comes
+};
 
-// The same of what `kubectl diff` prints.
-std::string short_diff(const std::string& unified);
+// What a rollout would change there. Empty where nothing changes, nothing serves there yet, or it cannot be
+// known before steps have run.
+std::vector<ClusterChange> cluster_changes(const Spec& spec, const Plan& plan, const Effects& effects,
+                                           const std::filesystem::path& store);
+
+// The same of what `kubectl diff` printed; without the counter that the API server keeps of changes.
+std::vector<ClusterChange> changes_in(const std::string& unified);
 
 }  // namespace mlpipe

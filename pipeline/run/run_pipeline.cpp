@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "pipeline/base/error.hpp"
+#include "pipeline/base/open_files.hpp"
 #include "pipeline/deploy/deployments.hpp"
 #include "pipeline/deploy/existing_target.hpp"
 #include "pipeline/deploy/rollout.hpp"
@@ -111,8 +112,8 @@ void say_what_remote_has(Plan& plan, const Spec& spec, const Programs& programs,
 
 // Those that the plan may need.
 std::shared_ptr<Runner> runner_of(const Spec& spec, const Programs& programs, const Store& store,
-                                  Sentences& sentences) {
-  auto here = std::make_unique<LocalRunner>(programs.agent, store.directory());
+                                  rlim_t open_files, Sentences& sentences) {
+  auto here = std::make_unique<LocalRunner>(programs.agent, store.directory(), open_files);
   const bool in_cluster = std::any_of(spec.steps.begin(), spec.steps.end(),
                                       [](const Step& step) { return step.runs_on == RunsOn::kubernetes; });
   if (!in_cluster) {
@@ -127,10 +128,14 @@ std::shared_ptr<Runner> runner_of(const Spec& spec, const Programs& programs, co
 }
 
 // How many jobs run at once, and what they may take up.
-Capacity room_for_jobs(Capacity capacity, const RunRequest& request) {
+Capacity room_for_jobs(Capacity capacity, const RunRequest& request, rlim_t open_files) {
   constexpr std::size_t most_in_cluster = 256;  // the cluster has a queue of its own
-  capacity.jobs = request.jobs != 0 ? request.jobs : static_cast<std::size_t>(usable_cores());
-  capacity.cluster_jobs = request.jobs != 0 ? request.jobs : most_in_cluster;
+  constexpr rlim_t files_of_a_job = 5;
+  constexpr rlim_t files_besides = 100;
+  const auto most =
+      std::max<std::size_t>(1, (std::max(open_files, files_besides) - files_besides) / files_of_a_job);
+  capacity.jobs = std::min(most, request.jobs != 0 ? request.jobs : static_cast<std::size_t>(usable_cores()));
+  capacity.cluster_jobs = std::min(most, request.jobs != 0 ? request.jobs : most_in_cluster);
   return capacity;
 }
 
@@ -362,15 +367,20 @@ RunReport run_pipeline(const RunRequest& request, RunObserver& observer) {
       RecordedRun run(*store, spec);
       report.changed = plan.anything_to_run();
       Sentences sentences;
-      const ExecutionOptions options{room_for_jobs(capacity, request),
-                                     secrets,
-                                     request.interrupts,
-                                     run.number(),
-                                     remote.get(),
-                                     container_host,
-                                     &sentences};
-      const bool interrupted = execute(plan, spec, snapshot, programs, *store,
-                                       runner_of(spec, programs, *store, sentences), observer, options);
+      bool interrupted = false;
+      {
+        const ManyOpenFiles open_files;
+        const ExecutionOptions options{room_for_jobs(capacity, request, open_files.limit()),
+                                       secrets,
+                                       request.interrupts,
+                                       run.number(),
+                                       remote.get(),
+                                       container_host,
+                                       &sentences};
+        interrupted =
+            execute(plan, spec, snapshot, programs, *store,
+                    runner_of(spec, programs, *store, open_files.before(), sentences), observer, options);
+      }
       report.outcome = interrupted ? Outcome::interrupted : Outcome::succeeded;
       write_down_run(plan, beginning.outline, run.history(), run.number());
       run.git = git_revision(spec.project);

@@ -1,4 +1,5 @@
 #include "pipeline/base/process.hpp"
+#include "pipeline/base/open_files.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -143,6 +144,22 @@ TEST(Process, EndsWithTheThreadThatStartedIt) {
   std::optional<Process> process;
   std::thread([&] { process = Process::start(command); }).join();
   EXPECT_EQ(process->wait().signal, SIGKILL);
+}
+
+TEST(Process, GetsTheLimitOfOpenFilesThatItIsGiven) {
+  const ManyOpenFiles many;
+  ASSERT_GT(many.limit(), 123U);
+  rlimit now{};
+  ::getrlimit(RLIMIT_NOFILE, &now);
+  EXPECT_EQ(now.rlim_cur, now.rlim_max);
+  Command command = shell("ulimit -S -n");
+  command.open_files = 123;
+  EXPECT_EQ(run_and_capture(command).output, "123\n");
+  command.open_files.reset();
+  EXPECT_NE(run_and_capture(command).output, "123\n");
+  many.put_back();
+  ::getrlimit(RLIMIT_NOFILE, &now);
+  EXPECT_EQ(now.rlim_cur, many.before());
 }
 
 TEST(Process, ManyThreadsStartAtOnce) {

@@ -112,6 +112,10 @@ TEST_F(OnClusterDeployment, GoesTheWholeWay) {
   const Captured plan = project().mlpipe({"plan", "--set", "color=red"});
   EXPECT_TRUE(has(plan.output, "in the cluster:"));
   EXPECT_TRUE(has(plan.output, "replicas: 2"));
+  const Json changes = project().json({"plan", "--json", "--set", "color=red"}).at("cluster");
+  ASSERT_EQ(changes.size(), 1U) << changes;
+  EXPECT_TRUE(has(changes[0].at("object"), ".Deployment."));
+  EXPECT_TRUE(has(changes[0].at("lines").dump(), "+  replicas: 2"));
   run("red");
   EXPECT_EQ(status_of(project()).at("replicas").size(), 2U);
 }

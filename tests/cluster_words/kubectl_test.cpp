@@ -56,13 +56,17 @@ TEST_F(KubectlProgram, ArgumentsAndInputReachItAsTheyAre) {
             "<--context>\n<a b>\n<apply>\n<x; y>\ninput\n");
 }
 
-TEST_F(KubectlProgram, TheNamespaceIsThatOfTheContext) {
-  install("printf team\n");
-  EXPECT_EQ(Kubectl::find("", environment()).default_namespace(), "team");
-  install("exit 0\n");
-  EXPECT_EQ(Kubectl::find("", environment()).default_namespace(), "default");
+TEST_F(KubectlProgram, SaysWhereRequestsGoTo) {
+  install(R"([ "$*" = 'config view --minify -o json' ] || exit 9
+echo '{"contexts":[{"name":"staging","context":{"namespace":"team"}}],"current-context":"staging"}'
+)");
+  EXPECT_EQ(Kubectl::find("", environment()).where().context, "staging");
+  EXPECT_EQ(Kubectl::find("", environment()).where().name_space, "team");
+  install(R"(echo '{"contexts":[{"name":"staging","context":{}}]}')");
+  EXPECT_EQ(Kubectl::find("", environment()).where().name_space, "default");
   install("echo 'error: current-context must exist in order to minify' >&2; exit 1\n");
-  EXPECT_EQ(Kubectl::find("", environment()).default_namespace(), "default");
+  EXPECT_EQ(Kubectl::find("", environment()).where().context, "");
+  EXPECT_EQ(Kubectl::find("", environment()).where().name_space, "default");
 }
 
 TEST_F(KubectlProgram, AClusterThatDoesNotAnswerIsSaidPlainly) {

@@ -1,6 +1,10 @@
 // What a pipeline says about running: matrix, if, finally, retry, resources, tools, secrets.
+#include <sys/resource.h>
+
 #include <algorithm>
+#include <chrono>
 #include <csignal>
+#include <thread>
 
 #include "pipeline/base/text.hpp"
 #include "tests/functional/project.hpp"
@@ -210,6 +214,28 @@ TEST(Retry, CtrlCEndsTheWait) {
   wait_until("it waits", [&] { return run.error().find("retry 1 of 1 in 1 h") != std::string::npos; });
   run.signal(SIGINT);
   EXPECT_TRUE(exits(run.wait(), 130));
+}
+
+TEST(Jobs, MayBeMoreThanThisProcessMayHaveFilesOpenAtFirst) {
+  Project project;
+  project.pipeline(R"(name: many
+steps:
+  many:
+    run: ": ${{ matrix.first }} ${{ matrix.second }}; ulimit -S -n >> @SIDE@/limits; while [ ! -e @SIDE@/go ]; do sleep 0.1; done"
+    matrix: { first: [0, 1, 2, 3, 4, 5, 6, 7], second: [0, 1, 2, 3, 4, 5, 6, 7] }
+)");
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit few{128, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  Background run = project.start({"run", "--jobs", "64"});
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  for (int round = 0; round < 6000 && project.lines("limits").size() < 64; ++round) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  project.touch_side("go");
+  EXPECT_TRUE(exits(run.wait(), 0));
+  EXPECT_EQ(project.lines("limits"), std::vector<std::string>(64, "128"));
 }
 
 TEST(Resources, ThatAreNeverThereAreAnErrorBeforeAnythingRuns) {
