@@ -1,5 +1,6 @@
 #include "server/http/hold_off.hpp"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <chrono>
 #include <cstddef>
@@ -10,16 +11,18 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// 2,000 a second, so that refusing takes a small part of a core however many connections ask.
+// While they are refused again each waits for about the second that it was told to wait. No more than 2,000
+// go on in a second, so that refusing takes a small part of a core however many ask.
 constexpr milliseconds pause{10};
-constexpr std::size_t first_at_a_time = 20;
+constexpr std::size_t pauses_in_a_second = 100;
+constexpr std::size_t most_at_first = 20;
 
 }  // namespace
 
 void HoldOff::add(std::shared_ptr<Connection> connection) {
   boost::asio::post(strand_, [this, connection = std::move(connection)]() mutable {
     waiting_.push_back({std::move(connection), TransportClock::now()});
-    at_a_time_ = first_at_a_time;
+    at_a_time_ = std::clamp<std::size_t>(waiting_.size() / pauses_in_a_second, 1, most_at_first);
     if (released_) {
       let_go_on(waiting_.size());
     } else if (!looking_) {
