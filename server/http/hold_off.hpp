@@ -11,8 +11,8 @@
 namespace mlpipe {
 
 // Connections whose client was told to try again later. They are left unread for a moment, and then go on in
-// the order in which they came, only so many a second while they are refused again: a client that does not
-// wait as it was told waits here, where it costs nothing, and what TCP holds for it pushes back on it.
+// the order in which they came, slowly while they are refused again: a client that does not wait as it was
+// told waits here, where it costs nothing, and what TCP holds for it pushes back on it.
 class HoldOff {
  public:
   // Each for `shortest` at least.
