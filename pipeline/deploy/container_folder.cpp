@@ -4,11 +4,11 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <nlohmann/json.hpp>
 
 #include "pipeline/base/crash_point.hpp"
 #include "pipeline/base/digest.hpp"
 #include "pipeline/base/file.hpp"
+#include "pipeline/base/json_members.hpp"
 #include "pipeline/base/quantity.hpp"
 #include "pipeline/base/text.hpp"
 #include "pipeline/deploy/address.hpp"
@@ -44,60 +44,26 @@ long long seconds_now() {
       .count();
 }
 
-Json to_json(const Resources& resources) {
-  Json json{{"cpu", resources.cpu}, {"memory", resources.memory}};
-  if (resources.gpu) {
-    json["gpu"] = *resources.gpu;
-  }
-  return json;
-}
-
-Resources resources_in(const Json& json) {
-  Resources resources;
-  resources.cpu = json.at("cpu");
-  resources.memory = json.at("memory");
-  if (json.contains("gpu")) {
-    resources.gpu = json.at("gpu").get<int>();
-  }
-  return resources;
-}
-
-Json to_json(const ContainerServing& serving) {
-  Json json{{"alias", serving.alias},
-            {"host", serving.host},
-            {"engine", serving.engine},
-            {"server_image", serving.server_image},
-            {"gateway_image", serving.gateway_image},
-            {"replicas", serving.replicas},
-            {"resources", to_json(serving.resources)},
-            {"command", serving.command},
-            {"container_port", serving.container_port},
-            {"model_in_image", serving.model_in_image}};
-  if (serving.port) {
-    json["port"] = *serving.port;
-  }
-  return json;
-}
-
-ContainerServing serving_in(const Json& json) {
-  ContainerServing serving;
-  serving.alias = json.at("alias");
-  serving.host = json.at("host");
-  serving.engine = json.at("engine");
-  serving.server_image = json.at("server_image");
-  serving.gateway_image = json.at("gateway_image");
-  serving.replicas = json.at("replicas");
-  serving.resources = resources_in(json.at("resources"));
-  serving.command = json.at("command").get<std::vector<std::string>>();
-  serving.container_port = json.at("container_port");
-  serving.model_in_image = json.at("model_in_image");
-  if (json.contains("port")) {
-    serving.port = json.at("port").get<int>();
-  }
-  return serving;
-}
-
 }  // namespace
+
+void each_member(OneOf<Resources> auto& resources, auto&& member) {
+  member("cpu", resources.cpu);
+  member("memory", resources.memory);
+  member("gpu", resources.gpu);
+}
+void each_member(OneOf<ContainerServing> auto& serving, auto&& member) {
+  member("alias", serving.alias);
+  member("host", serving.host);
+  member("port", serving.port);
+  member("engine", serving.engine);
+  member("server_image", serving.server_image);
+  member("gateway_image", serving.gateway_image);
+  member("replicas", serving.replicas);
+  member("resources", serving.resources);
+  member("command", serving.command);
+  member("container_port", serving.container_port);
+  member("model_in_image", serving.model_in_image);
+}
 
 std::string ContainerServing::place() const {
   return fmt::format("{}:{}", host, port ? std::to_string(*port) : "any");
@@ -151,7 +117,7 @@ void ContainerFolder::load(ContainerServing& serving, ContainerState& state) con
   const fs::path file = path_ / record_file;
   try {
     const Json json = Json::parse(read_file(file));
-    serving = serving_in(json.at("serving"));
+    serving = from_json_of<ContainerServing>(json.at("serving"));
     const Json& how_far = json.at("state");
     state.port = how_far.at("port");
     state.subnet = how_far.at("subnet");
@@ -166,7 +132,7 @@ void ContainerFolder::load(ContainerServing& serving, ContainerState& state) con
 }
 
 void ContainerFolder::save(const ContainerServing& serving, const ContainerState& state) const {
-  const Json json{{"serving", to_json(serving)},
+  const Json json{{"serving", json_of(serving)},
                   {"state",
                    {{"port", state.port},
                     {"subnet", state.subnet},

@@ -62,6 +62,7 @@ class WatchedService : public InferenceService {
     {
       const std::lock_guard lock(mutex_);
       last_ = client.cancelled;
+      last_deadline_ = client.deadline;
     }
     service_->infer(model, version, read, client, std::move(done));
   }
@@ -70,11 +71,16 @@ class WatchedService : public InferenceService {
     const std::lock_guard lock(mutex_);
     return last_.stop_requested();
   }
+  EngineClock::time_point last_deadline() const {
+    const std::lock_guard lock(mutex_);
+    return last_deadline_;
+  }
 
  private:
   std::unique_ptr<InferenceService> service_;
   mutable std::mutex mutex_;
   std::stop_token last_;
+  EngineClock::time_point last_deadline_ = EngineClock::time_point::max();
 };
 
 class GrpcServing : public testing::Test {
@@ -296,10 +302,14 @@ TEST_F(GrpcQueue, ACancelledCallIsNotComputed) {
 
 TEST_F(GrpcQueue, TheDeadlineOfACallIsThatOfItsRequest) {
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(50));
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(200));
   ModelInferResponse response;
   EXPECT_EQ(stub_->ModelInfer(&context, request(1), &response).error_code(),
             grpc::StatusCode::DEADLINE_EXCEEDED);
+  // The server heard of the call later than the client began to wait for it.
+  const auto deadline = service_.last_deadline();
+  EXPECT_LT(deadline, EngineClock::now() + std::chrono::seconds(10));
+  std::this_thread::sleep_until(std::min(deadline, EngineClock::now() + std::chrono::seconds(10)));
   gate_.open();
   while (counts().requests + counts().failures < 2) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
