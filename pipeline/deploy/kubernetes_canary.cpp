@@ -23,7 +23,8 @@ constexpr auto probe_patience = 65s;  // more than a server takes to turn one do
 constexpr auto outage_patience = 60s;
 constexpr auto look_interval = 1s;         // between two looks at what servers have counted
 constexpr std::chrono::seconds slack{10};  // clocks and the cluster take their time
-constexpr double nearly_exact = 1;         // percent
+constexpr int most_looks_for_words = 5;
+constexpr double nearly_exact = 1;  // percent
 constexpr const char* candidate_track = "candidate";
 constexpr const char* stable_track = "stable";
 constexpr int server_error = 500;
@@ -48,12 +49,25 @@ std::string last_words(const Kubectl& kubectl, const ClusterObjects& objects, co
   if (!pod.has_words) {
     return "";
   }
-  for (const char* run : {"--previous=true", "--previous=false"}) {
-    const Captured log = kubectl.run(
-        objects.in_namespace({"logs", pod.name, "--container", server_container, "--tail=20", run}));
-    if (const std::string words(trim(log.output)); log.ending.succeeded() && !words.empty()) {
-      return "\n" + printable(words);
+  // What a kubelet prints, as if that were the log, for a run that its runtime has removed meanwhile: the
+  // next one has its words soon.
+  constexpr std::string_view removed = "unable to retrieve container logs for";
+  for (int round = 0; round < most_looks_for_words; ++round) {
+    bool is_removed = false;
+    for (const char* run : {"--previous=true", "--previous=false"}) {
+      const Captured log = kubectl.run(
+          objects.in_namespace({"logs", pod.name, "--container", server_container, "--tail=20", run}));
+      const std::string words(log.ending.succeeded() ? trim(log.output) : "");
+      if (words.starts_with(removed)) {
+        is_removed = true;
+      } else if (!words.empty()) {
+        return "\n" + printable(words);
+      }
     }
+    if (!is_removed) {
+      break;
+    }
+    std::this_thread::sleep_for(look_interval);
   }
   return "";
 }
