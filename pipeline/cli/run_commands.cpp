@@ -44,15 +44,16 @@ void catch_interrupts() {
 
 int plan_command(const Invocation& invocation) {
   const UsePlan show = [&](const Plan& plan, const Effects& effects, const Spec& spec) {
-    const std::vector<ClusterChange> changes =
-        cluster_changes(spec, plan, effects, Store::default_directory(spec.project));
+    const auto changes = [&] {
+      return cluster_changes(spec, plan, effects, Store::default_directory(spec.project));
+    };
     if (invocation.json()) {
-      fmt::print("{}", plan_json(plan, effects, spec, changes));
+      fmt::print("{}", plan_json(plan, effects, spec, changes()));
       return;
     }
     const Terminal terminal = Terminal::standard_output();
     fmt::print("{}\n{}", terminal.bold(spec.name), plan_text(plan, effects, spec, terminal));
-    fmt::print("{}", cluster_changes_text(changes));
+    fmt::print("{}", cluster_changes_text(changes()));
     if (!plan.anything_to_run() && effects.nothing_to_do()) {
       fmt::print("nothing changed: a run would do nothing\n");
     }
